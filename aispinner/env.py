@@ -1,0 +1,61 @@
+"""Strict readers of the environment: a setting that is missing or wrong stops the start with a sentence that says what to do."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode
+from binascii import Error as NotBase64
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+env = environ.Env()
+
+
+def required(name: str, *, hint: str) -> str:
+    """The value of `name`, which must be set and not empty; `hint` says how to make one."""
+    value: str = env.str(name, default="").strip()
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. {hint}")
+    return value
+
+
+def choice(name: str, *, default: str, allowed: tuple[str, ...]) -> str:
+    """The value of `name`, one of `allowed`."""
+    value: str = env.str(name, default=default)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it takes one of: {', '.join(allowed)}.")
+    return value
+
+
+def whole_number(name: str, *, default: int, low: int, high: int) -> int:
+    """The value of `name` as an integer within `low`..`high`."""
+    raw: str = env.str(name, default=str(default))
+    if not raw.lstrip("-").isdigit() or not low <= int(raw) <= high:
+        raise ImproperlyConfigured(f"{name} is {raw!r}; it takes a whole number from {low} to {high}.")
+    return int(raw)
+
+
+def http_url(name: str, *, default: str) -> str:
+    """The value of `name` as an http(s) address without a slash at its end; empty stays empty."""
+    value: str = env.str(name, default=default).rstrip("/")
+    if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
+        raise ImproperlyConfigured(f"{name} takes an address such as https://calls.example.org; it is {value!r}.")
+    return value
+
+
+def fernet_keys(name: str) -> list[str]:
+    """Fernet keys, newest first: the first encrypts, all decrypt (https://github.com/fernet/spec: 32 bytes, url-safe base64)."""
+    hint = (
+        "It encrypts provider credentials. Make one with: "
+        "python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+    )
+    keys = [key.strip() for key in required(name, hint=hint).split(",") if key.strip()]
+    for position, key in enumerate(keys, start=1):
+        try:
+            good = len(urlsafe_b64decode(key)) == 32
+        except (NotBase64, ValueError):
+            good = False
+        if not good:
+            raise ImproperlyConfigured(f"{name}: key number {position} is not 32 bytes of url-safe base64. {hint}")
+    return keys

@@ -1,0 +1,152 @@
+"""Every setting in one place. What differs between installations comes from the environment, read strictly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from aispinner.env import choice, env, fernet_keys, http_url, required, whole_number
+from aispinner.core.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Secrets -------------------------------------------------------------------------------------
+SECRET_KEY = required("SECRET_KEY", hint="It signs sessions. Any long random text will do.")
+FERNET_KEYS = fernet_keys("FERNET_KEYS")
+FERNET_USE_HKDF = False  # with it, the library would silently derive keys from other material
+
+# --- The site ------------------------------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+PUBLIC_URL = http_url("PUBLIC_URL", default="")  # where providers reach us; empty: we poll
+HTTPS = PUBLIC_URL.startswith("https://")
+ROOT_URLCONF = "aispinner.urls"
+ASGI_APPLICATION = "aispinner.asgi.application"
+WSGI_APPLICATION = "aispinner.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+APPEND_SLASH = False  # the published paths have none
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024  # 100,000 numbers with variables in one request
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_structlog",
+    "rest_framework",
+    "knox",
+    "aispinner.core",
+    "integrations",
+    "agents",
+    "telephony",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# --- Where things are kept -----------------------------------------------------------------------
+DATABASES = {"default": env.db_url_config(required("DATABASE_URL", hint="For example postgresql://user:secret@host/name."))}
+if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+    raise SystemExit("DATABASE_URL must name a PostgreSQL database: locks that never wait and never lose need it.")
+DATABASES["default"]["OPTIONS"] = {
+    **DATABASES["default"].get("OPTIONS", {}),
+    "pool": {"min_size": 1, "max_size": whole_number("DATABASE_POOL", default=12, low=2, high=200), "timeout": 10},
+}
+REDIS_URL = required("REDIS_URL", hint="For example redis://host:6379/0.")
+MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / ".state" / "media")))
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / ".state" / "static")))
+STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else []
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True  # a fresh clone serves its static files without collecting them first
+
+# --- Who may come in -----------------------------------------------------------------------------
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = False  # the proxy's business
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["aispinner.core.auth.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["aispinner.core.rendering.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["aispinner.core.rendering.JSONParser"],
+    "EXCEPTION_HANDLER": "aispinner.core.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+KNOX_TOKEN_MODEL = "core.ApiToken"  # noqa: S105 - a model's name
+REST_KNOX = {
+    "TOKEN_MODEL": "core.ApiToken",
+    "TOKEN_TTL": None,  # until revoked, or until the expiry asked for
+    "AUTH_HEADER_PREFIX": "Bearer",
+}
+
+# --- Work in the background ----------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True  # the rows are the result
+CELERY_TASK_ACKS_LATE = False  # a lost doorbell is found by the sweep
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_DEFAULT_EXPIRES = 60
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+SWEEP_SECONDS = whole_number("SWEEP_SECONDS", default=1, low=1, high=60)
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "telephony.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 10}},
+}
+
+# --- Providers -----------------------------------------------------------------------------------
+ELEVENLABS_BASE_URL = http_url("ELEVENLABS_BASE_URL", default="https://api.elevenlabs.io")
+ELEVENLABS_CONNECT_TIMEOUT = whole_number("ELEVENLABS_CONNECT_TIMEOUT", default=4, low=1, high=60)  # seconds
+ELEVENLABS_READ_TIMEOUT = whole_number("ELEVENLABS_READ_TIMEOUT", default=20, low=1, high=300)  # seconds
+
+# --- What is written down ------------------------------------------------------------------------
+LOG_LEVEL = choice("LOG_LEVEL", default="INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = logging_config(level=LOG_LEVEL, style=choice("LOG_FORMAT", default="json", allowed=("json", "console")))
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "AiSpinner Telephony",
+    "SITE_HEADER": "AiSpinner Telephony",
+    "SITE_SUBHEADER": "Campaigns, calls and what was said",
+    "SITE_SYMBOL": "call",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+}

@@ -1,0 +1,52 @@
+"""The one error every provider call can end in, and the three things it can mean."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Answer(StrEnum):
+    """What a failed request to a provider means for asking again."""
+
+    REFUSED = "refused"  # asking again changes nothing
+    NOT_DONE = "not_done"  # nothing happened yet: safe to ask again
+    UNKNOWN = "unknown"  # it may have happened: look before asking again
+
+
+class Reason(StrEnum):
+    """Why, in our own words; these are also a run's `wait_reason`."""
+
+    RATE_LIMITED = "rate_limited"
+    NO_CAPACITY = "no_capacity"
+    PROVIDER_BUSY = "provider_busy"
+    PROVIDER_DOWN = "provider_down"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    KEY_REFUSED = "key_refused"
+    AGENT_MISSING = "agent_missing"
+    NUMBER_MISSING = "number_missing"
+    NOT_FOUND = "not_found"
+    INVALID = "invalid"
+
+
+class ProviderError(Exception):
+    """A provider did not do what was asked.
+
+    Its text is ours and safe to show: never the provider's own words, which may hold numbers or keys.
+    """
+
+    def __init__(
+        self,
+        *,
+        answer: Answer,
+        reason: Reason,
+        status: int | None = None,
+        retry_after: timedelta | None = None,
+        request_id: str = "",
+    ) -> None:
+        super().__init__(f"{answer.value}: {reason.value}" + (f" (HTTP {status})" if status else ""))
+        self.answer = answer
+        self.reason = reason
+        self.status = status
+        self.retry_after = retry_after
+        self.request_id = request_id

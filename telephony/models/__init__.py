@@ -1,0 +1,27 @@
+"""Campaigns, the numbers they dial, the calls that came of it, and what is counted and told about them."""
+
+from __future__ import annotations
+
+from telephony.models.call import Call, CallStatus, Direction
+from telephony.models.chunk import Chunk, ChunkStatus
+from telephony.models.event import CallEvent, JournalTotal, Sequence
+from telephony.models.run import Pacing, Recipient, RecipientStatus, Run, RunProgress, RunStatus
+from telephony.models.settings import TelephonySettings
+
+__all__ = [
+    "Call",
+    "CallEvent",
+    "CallStatus",
+    "Chunk",
+    "ChunkStatus",
+    "Direction",
+    "JournalTotal",
+    "Pacing",
+    "Recipient",
+    "RecipientStatus",
+    "Run",
+    "RunProgress",
+    "RunStatus",
+    "Sequence",
+    "TelephonySettings",
+]
