@@ -1,0 +1,56 @@
+"""The environment variables that the project's processes get from `./dev`, its secrets among them."""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from secrets import token_urlsafe
+
+ROOT = Path(__file__).resolve().parents[2]  # the clone
+LOOPBACK_HOSTS = "127.0.0.1,localhost,[::1]"
+
+
+def new_secrets() -> dict[str, str]:
+    """Fresh secrets of an installation: a signing key, and a Fernet key (32 bytes, url-safe base64)."""
+    return {"SECRET_KEY": token_urlsafe(48), "FERNET_KEYS": urlsafe_b64encode(os.urandom(32)).decode()}
+
+
+def write_private(path: Path, content: Mapping[str, str]) -> None:
+    """Write `content` as JSON, readable by us alone, so that a reader sees all of it or what was there before."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.touch(mode=0o600)
+    beside.write_text(json.dumps(content, indent=2) + "\n")
+    beside.replace(path)
+
+
+def read_private(path: Path) -> dict[str, str]:
+    """What `write_private` wrote; empty where it never did."""
+    try:
+        content: dict[str, str] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    return content
+
+
+def project_environment(
+    *, database_url: str, redis_url: str, folder: Path, secrets: Mapping[str, str], port: int = 8000, sim_port: int = 8090
+) -> dict[str, str]:
+    """Everything that the settings read, beside what was set outside; files go to `folder`."""
+    for name in ("media", "static"):
+        (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    ours = {
+        "DJANGO_SETTINGS_MODULE": "aispinner.settings",
+        "DEBUG": "false",
+        "ALLOWED_HOSTS": LOOPBACK_HOSTS,
+        "PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "ELEVENLABS_BASE_URL": f"http://127.0.0.1:{sim_port}",
+        "MEDIA_ROOT": str(folder / "media"),
+        "STATIC_ROOT": str(folder / "static"),
+        "LOG_FORMAT": "console",
+        "PYTHONUNBUFFERED": "1",
+        **secrets,
+    }
+    return {**ours, **os.environ, "DATABASE_URL": database_url, "REDIS_URL": redis_url}

@@ -1,0 +1,11 @@
+"""The one error of `./dev`: a sentence for the person at the terminal."""
+
+from __future__ import annotations
+
+
+class CannotRun(Exception):
+    """Something is missing or in the way; the message says what, and what to do about it. Shown without a traceback."""
+
+
+class Stopped(Exception):
+    """Somebody asked us to stop (Ctrl-C, SIGTERM) while we were waiting for something."""
