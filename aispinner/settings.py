@@ -108,14 +108,14 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["aispinner.core.rendering.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["aispinner.core.rendering.JSONParser"],
-    "EXCEPTION_HANDLER": "aispinner.core.errors.exception_handler",
+    "EXCEPTION_HANDLER": "aispinner.core.failures.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
 KNOX_TOKEN_MODEL = "core.ApiToken"  # noqa: S105 - a model's name
 REST_KNOX = {
     "TOKEN_MODEL": "core.ApiToken",
     "TOKEN_TTL": None,  # until revoked, or until the expiry asked for
-    "AUTH_HEADER_PREFIX": "Bearer",
+    "TOKEN_PREFIX": "ais_",  # known at sight: in a log, in a leak
 }
 
 # --- Work in the background ----------------------------------------------------------------------

@@ -92,3 +92,24 @@ class ApiToken(AbstractAuthToken):  # type: ignore[misc]  # knox brings no types
 
     def __str__(self) -> str:
         return self.name or self.public_id
+
+
+class IdempotencyKey(models.Model):
+    """A request that must not be carried out twice, and its answer; written with the work itself, kept for a day."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    path = models.CharField(max_length=200)
+    body_digest = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    answer = models.TextField(default="", help_text="JSON text.")
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "workspace", "key", "path"], name="one_answer_per_idempotency_key")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.created_at:%F %T}"

@@ -73,4 +73,21 @@ class Migration(migrations.Migration):
             model_name='membership',
             constraint=models.UniqueConstraint(fields=('workspace', 'user'), name='one_membership_per_person'),
         ),
+        migrations.CreateModel(
+            name='IdempotencyKey',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=255)),
+                ('path', models.CharField(max_length=200)),
+                ('body_digest', models.CharField(max_length=64)),
+                ('status', models.PositiveSmallIntegerField(null=True)),
+                ('answer', models.TextField(default='', help_text='JSON text.')),
+                ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),
+                ('user', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='core.workspace')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(fields=('user', 'workspace', 'key', 'path'), name='one_answer_per_idempotency_key')],
+            },
+        ),
     ]
