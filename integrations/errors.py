@@ -23,9 +23,11 @@ class Reason(StrEnum):
     PROVIDER_DOWN = "provider_down"
     QUOTA_EXHAUSTED = "quota_exhausted"
     KEY_REFUSED = "key_refused"
+    NOT_ALLOWED = "not_allowed"  # the key is good, but this is beyond its permissions or the account's plan
     AGENT_MISSING = "agent_missing"
     NUMBER_MISSING = "number_missing"
     NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
     INVALID = "invalid"
 
 
@@ -33,9 +35,11 @@ class ProviderError(Exception):
     """A provider did not do what was asked.
 
     Its text is ours and safe to show: never the provider's own words, which may hold numbers or keys.
+    `code` is the provider's own machine word, where it gave one. `refused_recipients` are the places (from 0) in the
+    request's recipients that the provider found fault with, where it said so: the others are without blame.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all of them by name
         self,
         *,
         answer: Answer,
@@ -43,6 +47,8 @@ class ProviderError(Exception):
         status: int | None = None,
         retry_after: timedelta | None = None,
         request_id: str = "",
+        code: str = "",
+        refused_recipients: tuple[int, ...] = (),
     ) -> None:
         super().__init__(f"{answer.value}: {reason.value}" + (f" (HTTP {status})" if status else ""))
         self.answer = answer
@@ -50,3 +56,5 @@ class ProviderError(Exception):
         self.status = status
         self.retry_after = retry_after
         self.request_id = request_id
+        self.code = code
+        self.refused_recipients = refused_recipients
