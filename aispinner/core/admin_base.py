@@ -1,0 +1,142 @@
+"""What every admin page shares: a member sees their workspaces alone, a role decides what they may change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import ForeignKey, Model, Q, QuerySet
+from django.http import HttpRequest
+
+from aispinner.core.errors import Problem
+from aispinner.core.models import Membership, Node, Role, Workspace
+
+M = TypeVar("M", bound=Model)
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin as _Base
+    from django.forms import ModelChoiceField
+else:
+    from unfold.admin import ModelAdmin as _UnfoldAdmin
+
+    class _Base(_UnfoldAdmin):
+        def __class_getitem__(cls, _model: object) -> type:
+            return cls
+
+
+class ConsoleAdmin(_Base[M]):
+    """A ModelAdmin whose rights come from memberships: superusers all, other staff what their role allows, no more.
+
+    A role that is None means that nobody may, whoever it is: such rows are changed by their services alone.
+    """
+
+    workspace_paths: ClassVar[Sequence[str]] = ("workspace",)  # from a row to the workspaces that it belongs to
+    add_role: ClassVar[Role | None] = None
+    change_role: ClassVar[Role | None] = None
+    delete_role: ClassVar[Role | None] = None
+    empty_icon = "inbox"
+    empty_title = "Nothing here yet"
+    empty_text = ""
+    empty_link: ClassVar[tuple[str, str] | None] = None  # (url name, words)
+    list_fullwidth = True
+    list_per_page = 50
+    compressed_fields = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        """The rows of the person's workspaces."""
+        rows = super().get_queryset(request)
+        return rows if sees_all(request) else self.within(rows, list(roles_of(request)))
+
+    def within(self, rows: QuerySet[M], workspaces: list[int]) -> QuerySet[M]:
+        """`rows` that belong to one of `workspaces`; each row once, however many ways lead to it."""
+        if len(self.workspace_paths) == 1 and "__" not in self.workspace_paths[0]:
+            return rows.filter(**{f"{self.workspace_paths[0]}__in": workspaces})
+        ways = Q()
+        for path in self.workspace_paths:
+            ways |= Q(pk__in=self.model._default_manager.filter(**{f"{path}__in": workspaces}).values("pk"))
+        return rows.filter(ways)
+
+    def role_in(self, request: HttpRequest, row: M) -> Role | None:
+        """The highest role that the person has in a workspace of `row`."""
+        roles = roles_of(request)
+        found = [roles[pk] for pk in self._workspaces_of(row) if pk in roles]
+        return max(found, key=list(Role).index, default=None)
+
+    def _workspaces_of(self, row: M) -> set[int]:
+        same = self.model._default_manager.filter(pk=row.pk)
+        return {pk for path in self.workspace_paths for pk in same.values_list(path, flat=True) if pk is not None}
+
+    def may(self, request: HttpRequest, role: Role | None, row: M | None = None) -> bool:
+        """Whether the person may do what takes `role`: to `row`, or, without one, to any row of theirs."""
+        if role is None or not _is_staff(request):
+            return False
+        if sees_all(request):
+            return True
+        if row is None:
+            return any(own.includes(role) for own in roles_of(request).values())
+        own = self.role_in(request, row)
+        return own is not None and own.includes(role)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return _is_staff(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return self.may(request, Role.VIEWER, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.may(request, self.add_role)
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return self.may(request, self.change_role, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return self.may(request, self.delete_role, obj)
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField[Any] | None:
+        """Offer only workspaces, and nodes of workspaces, in which the person may do what this form does."""
+        if "queryset" not in kwargs and db_field.related_model in {Workspace, Node}:
+            role = self.add_role or self.change_role or Role.OWNER
+            mine = workspaces_with(request, role)
+            kwargs["queryset"] = (
+                mine if db_field.related_model is Workspace else Node.objects.filter(workspace__in=mine)
+            )
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def tell_problem(self, request: HttpRequest, problem: Problem, *, about: str = "") -> None:
+        """Show why something was not done."""
+        sentence = str(problem.detail)
+        self.message_user(request, f"{about}: {sentence}" if about else sentence, messages.ERROR)
+
+
+def sees_all(request: HttpRequest) -> bool:
+    """Whether this is somebody whom no membership limits."""
+    return isinstance(request.user, User) and request.user.is_active and request.user.is_superuser
+
+
+def roles_of(request: HttpRequest) -> dict[int, Role]:
+    """The person's role in each of their workspaces; read once for a request."""
+    known: dict[int, Role] | None = getattr(request, "_console_roles", None)
+    if known is None:
+        known = {} if isinstance(request.user, AnonymousUser) else _read_roles(request.user)
+        request._console_roles = known  # type: ignore[attr-defined]
+    return known
+
+
+def workspaces_with(request: HttpRequest, role: Role) -> QuerySet[Workspace]:
+    """The workspaces in which the person has at least `role`."""
+    everything = Workspace.objects.order_by("name", "pk")
+    if sees_all(request):
+        return everything
+    return everything.filter(pk__in=[pk for pk, own in roles_of(request).items() if own.includes(role)])
+
+
+def _read_roles(user: User) -> dict[int, Role]:
+    return {pk: Role(role) for pk, role in Membership.objects.filter(user=user).values_list("workspace_id", "role")}
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and request.user.is_staff)
