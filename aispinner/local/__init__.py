@@ -1,3 +1,3 @@
-"""The project on one machine: `./dev up`, `./dev test` and their helpers, with a PostgreSQL and a Valkey of their own."""
+"""The project on one machine: `./dev up`, `./dev test` and their helpers, with databases of their own."""
 
 from __future__ import annotations

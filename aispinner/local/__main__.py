@@ -3,35 +3,77 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from aispinner.local.errors import CannotRun, Stopped
+from aispinner.local.environment import ROOT
+from aispinner.local.errors import CannotRunError, StoppedError
+
+
+def port(text: str) -> int:
+    """A TCP port."""
+    number = int(text)
+    if not 0 < number < 65536:
+        raise ValueError
+    return number
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     commands = argparse.ArgumentParser(prog="./dev", description="Run and test AiSpinner Telephony on this machine.")
     choices = commands.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    test = choices.add_parser("test", help="run the tests beside a throw-away PostgreSQL and Valkey", add_help=False)
-    test.add_argument("arguments", nargs=argparse.REMAINDER, help="given to pytest")
+    up = choices.add_parser("up", help="start everything, run a demo campaign, serve until Ctrl-C")
+    up.add_argument(
+        "--demo", action=argparse.BooleanOptionalAction, help="run the demo campaign (default: the first time)"
+    )
+    up.add_argument("--port", type=port, default=8000, help="of the web server, on 127.0.0.1 (default: 8000)")
+    up.add_argument("--sim-port", type=port, help="of the ElevenLabs simulator (default: 8090, or a free one)")
+    up.add_argument("-v", "--verbose", action="store_true", help="show the logs, too")
+    choices.add_parser("check", help="ruff, mypy, import-linter, migrations, Django's own checks")
+    token = choices.add_parser("token", help="print a fresh bearer token")
+    token.add_argument("--user", default="demo", help="whose (default: demo)")
+    manage = choices.add_parser("manage", help="run manage.py beside what runs here")
+    manage.add_argument("arguments", nargs=argparse.REMAINDER, help="given to manage.py")
+    for command in (up, token, manage):
+        default = Path(os.environ.get("AISPINNER_STATE_DIR") or ROOT / ".state")
+        command.add_argument(
+            "--state-dir", type=Path, default=default, help=f"where everything is kept (default: {default})"
+        )
+    choices.add_parser("test", help="run the tests; arguments go to pytest")
     return commands
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; the exit code."""
-    if arguments[:1] == ["test"]:
+    """Run one command; the exit code. What a command does not need is not imported."""
+    if arguments[:1] == ["test"]:  # all its arguments are pytest's
         from aispinner.local.testing import run_tests
 
         return run_tests(arguments[1:])
-    parser().parse_args(arguments)
-    return 0
+    said = parser().parse_args(arguments)
+    if said.command == "check":
+        from aispinner.local.checking import run_checks
+
+        return run_checks()
+    if said.command == "up":
+        from aispinner.local.up import Wishes, run_up
+
+        return run_up(
+            Wishes(
+                state_dir=said.state_dir, port=said.port, sim_port=said.sim_port, demo=said.demo, verbose=said.verbose
+            )
+        )
+    from aispinner.local.managing import run_manage
+
+    command = ["create_token", "--user", said.user] if said.command == "token" else said.arguments
+    return run_manage(command, state_dir=said.state_dir)
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except CannotRun as sentence:
+    except CannotRunError as sentence:
         sys.exit(f"\n{sentence}\n")
-    except Stopped:
+    except StoppedError:
         sys.exit(130)

@@ -6,6 +6,7 @@ import json
 import os
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
 
@@ -35,10 +36,25 @@ def read_private(path: Path) -> dict[str, str]:
     return content
 
 
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Where the databases answer."""
+
+    database_url: str
+    redis_url: str
+    database_identity: str  # another database, another identity
+    owns_database: bool
+
+
 def project_environment(
-    *, database_url: str, redis_url: str, folder: Path, secrets: Mapping[str, str], port: int = 8000, sim_port: int = 8090
+    *,
+    services: Services,
+    folder: Path,
+    secrets: Mapping[str, str],
+    port: int = 8000,
+    sim_port: int = 8090,
 ) -> dict[str, str]:
-    """Everything that the settings read, beside what was set outside; files go to `folder`."""
+    """What the settings read; files go to `folder`. What is set outside wins, so that one can try things."""
     for name in ("media", "static"):
         (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     ours = {
@@ -50,7 +66,13 @@ def project_environment(
         "MEDIA_ROOT": str(folder / "media"),
         "STATIC_ROOT": str(folder / "static"),
         "LOG_FORMAT": "console",
-        "PYTHONUNBUFFERED": "1",
         **secrets,
     }
-    return {**ours, **os.environ, "DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    outside = {name: os.environ[name] for name in ours if name in os.environ}
+    return {
+        **ours,
+        **outside,
+        "DATABASE_URL": services.database_url,
+        "REDIS_URL": services.redis_url,
+        "PYTHONUNBUFFERED": "1",
+    }

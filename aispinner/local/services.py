@@ -7,31 +7,19 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from aispinner.local.environment import new_secrets, project_environment
+from aispinner.local.environment import Services, new_secrets, project_environment
 from aispinner.local.postgres import Postgres
 from aispinner.local.programs import Child, Guard
 from aispinner.local.supervisor import Supervisor
 from aispinner.local.valkey import Valkey
 
 
-@dataclass(frozen=True, kw_only=True)
-class Services:
-    """Where they answer."""
-
-    database_url: str
-    redis_url: str
-    database_identity: str  # another database, another identity
-    owns_database: bool
-
-
 def start_services(
     *,
     supervisor: Supervisor,
-    guard: Guard,
     folder: Path,
     logs: Path,
     throwaway: bool = False,
@@ -45,7 +33,7 @@ def start_services(
         children.append(supervisor.start(valkey.program(log=logs / "valkey.log")))
     if postgres:
         for temporary in postgres.temporary:
-            guard.remove(folder=temporary)
+            supervisor.guard.remove(folder=temporary)
         postgres.prepare()
         children.append(supervisor.start(postgres.program(log=logs / "postgres.log")))
     for child, seconds in supervisor.wait_ready(*children):
@@ -69,10 +57,8 @@ def throwaway_environment() -> Iterator[tuple[Supervisor, dict[str, str]]]:
     supervisor = Supervisor(guard=guard)
     try:
         with supervisor.listening():
-            services = start_services(supervisor=supervisor, guard=guard, folder=folder, logs=folder, throwaway=True)
-            env = project_environment(
-                database_url=services.database_url, redis_url=services.redis_url, folder=folder, secrets=new_secrets()
-            )
+            services = start_services(supervisor=supervisor, folder=folder, logs=folder, throwaway=True)
+            env = project_environment(services=services, folder=folder, secrets=new_secrets())
             yield supervisor, env
     finally:
         guard.close()

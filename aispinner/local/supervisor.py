@@ -10,12 +10,15 @@ import contextlib
 import os
 import select
 import signal
+import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from types import FrameType
 
-from aispinner.local.errors import CannotRun, Stopped
-from aispinner.local.programs import Child, Guard, Program, Stage, last_lines
+from aispinner.local.errors import CannotRunError, StoppedError
+from aispinner.local.programs import Child, Guard, Program, Stage, last_lines, tie_to_parent
 
 BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds before the first, second, … restart in a row
 STEADY = 30.0  # seconds after which a restart is forgotten
@@ -32,8 +35,8 @@ class Supervisor:
 
     def __init__(self, *, guard: Guard, tell: Callable[[str], None] = lambda _sentence: None) -> None:
         """`tell` is given a sentence when something died or came back."""
-        self.stop_requested = False
-        self._guard = guard
+        self.stop_signal: int | None = None  # the first one that reached us
+        self.guard = guard
         self._tell = tell
         self._children: list[Child] = []
         self._failures: dict[str, int] = {}
@@ -41,6 +44,11 @@ class Supervisor:
         self._wake_reader, self._wake_writer = os.pipe()
         for end in (self._wake_reader, self._wake_writer):
             os.set_blocking(end, False)
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether we were asked to stop."""
+        return self.stop_signal is not None
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -61,29 +69,29 @@ class Supervisor:
 
     def start(self, program: Program) -> Child:
         """Run `program` and keep it running; does not wait until it is ready."""
-        child = Child(program=program, guard=self._guard)
+        child = Child(program=program, guard=self.guard)
         self._children.append(child)
         return child
 
     def wait_ready(self, *children: Child, timeout: float = 60.0) -> Iterator[tuple[Child, float]]:
-        """Each child as it gets ready, with the seconds it took. CannotRun where one ends or takes too long."""
+        """Each child as it gets ready, with the seconds it took. CannotRunError where one ends or takes too long."""
         waiting = list(children)
         while waiting:
             for child in list(waiting):
                 took = time.monotonic() - child.started_at
                 if (code := child.exit_code()) is not None:
-                    raise CannotRun(self._obituary(child, f"ended with code {code} before it was ready"))
+                    raise CannotRunError(self._obituary(child, f"ended with code {code} before it was ready"))
                 if child.is_ready():
                     waiting.remove(child)
                     yield child, took
                 elif took > timeout:
-                    raise CannotRun(self._obituary(child, f"was not ready after {timeout:.0f} s"))
+                    raise CannotRunError(self._obituary(child, f"was not ready after {timeout:.0f} s"))
             if waiting:
                 self._sleep(0.02)
                 self._stop_if_asked()
 
     def run_to_end(self, program: Program) -> float:
-        """Run `program` once; the seconds it took. CannotRun where it fails."""
+        """Run `program` once; the seconds it took. CannotRunError where it fails."""
         child = self.start(program)
         while (code := child.exit_code()) is None:
             self._sleep(0.5)
@@ -91,8 +99,22 @@ class Supervisor:
         self._children.remove(child)
         child.bury()
         if code != 0:
-            raise CannotRun(self._obituary(child, f"failed with code {code}"))
+            raise CannotRunError(self._obituary(child, f"failed with code {code}"))
         return time.monotonic() - child.started_at
+
+    def run_in_foreground(self, *, argv: Sequence[str], env: Mapping[str, str], cwd: Path | None = None) -> int:
+        """Run a command that owns the terminal, Ctrl-C included, and that ends when we end; its exit code."""
+        on_interrupt = signal.signal(signal.SIGINT, lambda _number, _frame: None)  # the terminal tells the command too
+        tie = partial(tie_to_parent, parent=os.getpid(), death_signal=int(signal.SIGTERM))
+        command = subprocess.Popen(list(argv), env={**os.environ, **env}, cwd=cwd, preexec_fn=tie)  # noqa: PLW1509
+        try:
+            while (code := command.poll()) is None:
+                self._sleep(1.0)
+                if self.stop_requested:
+                    command.terminate()
+        finally:
+            signal.signal(signal.SIGINT, on_interrupt)
+        return 128 - code if code < 0 else code
 
     def wait(self, *, seconds: float) -> bool:
         """Look after the children for `seconds`; False, at once, when we were asked to stop."""
@@ -135,7 +157,9 @@ class Supervisor:
             self._failures[name] = 1 if steady else self._failures.get(name, 0) + 1
             pause = back_off(failures=self._failures[name])
             self._restarts[name] = (now + pause, child.program)
-            self._tell(f"{name} ended with code {code}; starting it again in {pause:g} s (its log: {child.program.log})")
+            self._tell(
+                f"{name} ended with code {code}; starting it again in {pause:g} s (its log: {child.program.log})"
+            )
         for name, (at, program) in list(self._restarts.items()):
             if at <= now:
                 del self._restarts[name]
@@ -150,13 +174,13 @@ class Supervisor:
 
     def _stop_if_asked(self) -> None:
         if self.stop_requested:
-            raise Stopped
+            raise StoppedError
 
     def _on_stop_signal(self, number: int, frame: FrameType | None) -> None:
         if self.stop_requested:
             for child in self._children:
                 child.kill_group()
-        self.stop_requested = True
+        self.stop_signal = self.stop_signal or number
 
     def _obituary(self, child: Child, what: str) -> str:
         log = child.program.log

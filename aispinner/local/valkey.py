@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_hex
 
-from aispinner.local.errors import CannotRun
+from aispinner.local.errors import CannotRunError
 from aispinner.local.programs import Program, Stage
 
 
@@ -21,7 +21,7 @@ def find_binary() -> Path:
     for name in ("valkey-server", "redis-server"):
         if on_path := shutil.which(name):
             return Path(on_path)
-    raise CannotRun(
+    raise CannotRunError(
         "No Valkey runs here: neither the one that comes along nor one of the system. "
         "Install one (Debian, Ubuntu: apt install valkey-server or redis-server; macOS: brew install valkey), "
         "or set REDIS_URL=redis://host:6379/0 to use a running one."

@@ -1,0 +1,39 @@
+"""`./dev manage` and `./dev token`: manage.py beside the running `./dev up`, or with its databases started for it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from aispinner.local.environment import ROOT, project_environment
+from aispinner.local.programs import Guard
+from aispinner.local.services import start_services
+from aispinner.local.state import State
+from aispinner.local.supervisor import Supervisor
+
+
+@contextlib.contextmanager
+def databases(state: State) -> Iterator[tuple[Supervisor, dict[str, str]]]:
+    """The databases of a state folder, running for as long as the block runs, and the variables that lead to them."""
+    in_use = state.is_in_use()
+    if not in_use:
+        state.acquire()
+    guard = Guard(keep_open=[] if in_use else [state.lock_descriptor])
+    supervisor = Supervisor(guard=guard)
+    try:
+        with supervisor.listening():
+            if in_use:
+                yield supervisor, state.environment()
+                return
+            services = start_services(supervisor=supervisor, folder=state.folder, logs=state.logs)
+            yield supervisor, project_environment(services=services, folder=state.folder, secrets=state.secrets())
+    finally:
+        guard.close()
+
+
+def run_manage(arguments: Sequence[str], *, state_dir: Path) -> int:
+    """Run manage.py with `arguments`; its exit code."""
+    with databases(State(state_dir)) as (supervisor, env):
+        return supervisor.run_in_foreground(argv=[sys.executable, str(ROOT / "manage.py"), *arguments], env=env)
