@@ -1,4 +1,4 @@
-"""Strict readers of the environment: a setting that is missing or wrong stops the start with a sentence that says what to do."""
+"""Strict readers of the environment: what is missing or wrong stops the start with a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def http_url(name: str, *, default: str) -> str:
 
 
 def fernet_keys(name: str) -> list[str]:
-    """Fernet keys, newest first: the first encrypts, all decrypt (https://github.com/fernet/spec: 32 bytes, url-safe base64)."""
+    """Fernet keys, newest first: the first encrypts, all decrypt (github.com/fernet/spec: 32 bytes, url-safe base64)."""
     hint = (
         "It encrypts provider credentials. Make one with: "
         "python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"

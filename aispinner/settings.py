@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from aispinner.env import choice, env, fernet_keys, http_url, required, whole_number
 from aispinner.core.logs import logging_config
+from aispinner.env import choice, env, fernet_keys, http_url, required, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -86,6 +86,15 @@ DATABASES["default"]["OPTIONS"] = {
     "pool": {"min_size": 1, "max_size": whole_number("DATABASE_POOL", default=12, low=2, high=200), "timeout": 10},
 }
 REDIS_URL = required("REDIS_URL", hint="For example redis://host:6379/0.")
+REDIS_PREFIX = env.str("REDIS_PREFIX", default="aispinner:")  # of every key but the broker's own
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": f"{REDIS_PREFIX}cache",
+        "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 2},
+    }
+}
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / ".state" / "media")))
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / ".state" / "static")))
@@ -110,6 +119,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["aispinner.core.rendering.JSONParser"],
     "EXCEPTION_HANDLER": "aispinner.core.failures.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 KNOX_TOKEN_MODEL = "core.ApiToken"  # noqa: S105 - a model's name
 REST_KNOX = {

@@ -1,0 +1,118 @@
+"""The cast (an owner, an editor, a viewer and a stranger), their workspaces and clients; and what keeps tests apart."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from secrets import token_hex
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.conf import settings
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from aispinner.core.auth import issue_token
+from aispinner.core.models import Workspace
+from tests.bells import Bells
+from tests.factories import make_user, make_workspace
+
+RUN = f"test-{token_hex(6)}:"
+
+
+def pytest_configure() -> None:
+    """Keep this run to itself: keys of its own in Valkey, a broker inside the process, passwords hashed in no time."""
+    settings.REDIS_PREFIX = RUN
+    settings.CACHES["default"]["KEY_PREFIX"] = RUN
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    current_app.conf.update(broker_url="memory://")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def valkey_left_clean() -> Iterator[None]:
+    """Remove this run's keys at its end."""
+    yield
+    from aispinner.core.broker import client
+
+    for key in client().scan_iter(match=f"*{RUN}*", count=1000):
+        client().delete(key)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_beyond_loopback() -> Iterator[None]:
+    """No test reaches another machine: the wire is faked, or a process beside us."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+        yield
+
+
+def _guarded(connect: Callable[[socket.socket, Any], Any]) -> Callable[[socket.socket, Any], Any]:
+    def guarded(self: socket.socket, address: Any) -> Any:
+        if self.family in {socket.AF_INET, socket.AF_INET6} and not _is_loopback(str(address[0])):
+            raise RuntimeError(f"a test tried to reach {address[0]}: fake the wire")
+        return connect(self, address)
+
+    return guarded
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@pytest.fixture
+def bells() -> Iterator[Bells]:
+    """The tasks that were rung. They run when the test says so: `bells.answer()`."""
+    bells = Bells()
+    yield bells
+    bells.close()
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    return make_user("owner")
+
+
+@pytest.fixture
+def editor(db: None) -> User:
+    return make_user("editor")
+
+
+@pytest.fixture
+def viewer(db: None) -> User:
+    return make_user("viewer")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    """A member of another workspace, and of no other."""
+    return make_user("stranger")
+
+
+@pytest.fixture
+def workspace(owner: User, editor: User, viewer: User) -> Workspace:
+    """The workspace that most tests are about."""
+    return make_workspace("Acme", owner=owner, editor=editor, viewer=viewer)
+
+
+@pytest.fixture
+def other_workspace(stranger: User) -> Workspace:
+    """The stranger's: nothing of it may ever be seen from `workspace`, nor the other way round."""
+    return make_workspace("Elsewhere", owner=stranger)
+
+
+@pytest.fixture
+def client_for() -> Callable[[User], APIClient]:
+    """A client that sends a bearer token of the given user."""
+
+    def make(user: User) -> APIClient:
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {issue_token(user=user)[1]}")
+        return client
+
+    return make
