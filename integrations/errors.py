@@ -39,7 +39,7 @@ class ProviderError(Exception):
     request's recipients that the provider found fault with, where it said so: the others are without blame.
     """
 
-    def __init__(  # noqa: PLR0913 - all of them by name
+    def __init__(
         self,
         *,
         answer: Answer,

@@ -65,8 +65,12 @@ class ElevenLabsClient:
         except ProviderError as error:
             if error.reason is not Reason.NOT_ALLOWED:
                 raise
-        self._json("GET", "/v1/convai/agents", params={"page_size": 1})
+        self.check_agents_readable()
         return AccountInfo(external_id="key_" + sha256(self._api_key.encode()).hexdigest()[:32])
+
+    def check_agents_readable(self) -> None:
+        """ProviderError NOT_ALLOWED where the key lacks the permission for agents: it is then of no use here."""
+        self._json("GET", "/v1/convai/agents", params={"page_size": 1})
 
     def subscription(self) -> Subscription:
         """GET /v1/user/subscription."""

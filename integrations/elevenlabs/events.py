@@ -154,7 +154,7 @@ def _outcome_from_carrier(metadata: Mapping[str, Any]) -> tuple[Outcome | None, 
     return (Outcome.ERROR, "twilio_failed") if call_status == "failed" else (None, "")
 
 
-def _report(  # noqa: PLR0913 - all of them by name
+def _report(
     conversation: Mapping[str, Any],
     *,
     phase: Phase,
