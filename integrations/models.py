@@ -18,12 +18,16 @@ class Account(models.Model):
     external_id = models.CharField(max_length=200, help_text="The provider's own id of the account.")
     tier = models.CharField(max_length=50, blank=True)
     concurrency_limit = models.PositiveIntegerField(
-        default=4, help_text="Calls at once over all campaigns. Preset from the subscription; ElevenLabs does not tell it."
+        default=4,
+        help_text="Calls at once over all campaigns. Preset from the subscription; ElevenLabs does not tell it.",
     )
     learned_limit = models.PositiveIntegerField(
         null=True, blank=True, help_text="Less than the limit while the provider says that it has no room."
     )
     learned_until = models.DateTimeField(null=True, blank=True)
+    exhausted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the provider last said that credits or the quota are used up."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -70,7 +74,12 @@ class PhoneProvider(models.Model):
 
     node = models.OneToOneField(Node, on_delete=models.CASCADE, related_name="phone_provider")
     agent_node = models.ForeignKey(
-        Node, on_delete=models.SET_NULL, null=True, blank=True, related_name="answers_for", help_text="Answers this number."
+        Node,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="answers_for",
+        help_text="Answers this number.",
     )
     provider = models.CharField(max_length=10, choices=Carrier.choices)
     twilio_sid = EncryptedTextField(blank=True, default="")

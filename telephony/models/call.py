@@ -78,7 +78,8 @@ class Call(models.Model):
                 fields=["recipient"], condition=~Q(status="cancelled"), name="a_recipient_is_dialled_once"
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["done", "failed", "cancelled"]) ^ Q(outcome=""), name="ended_calls_have_an_outcome"
+                condition=Q(status__in=["done", "failed", "cancelled"]) ^ Q(outcome=""),
+                name="ended_calls_have_an_outcome",
             ),
         ]
         indexes = [

@@ -31,7 +31,12 @@ class Chunk(models.Model):
     key = models.CharField(max_length=40, unique=True, default=new_chunk_key, editable=False)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="chunks")
     api_key = models.ForeignKey(
-        ElevenLabsKey, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="What it is sent with."
+        ElevenLabsKey,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="What it is sent with.",
     )
     status = models.CharField(max_length=12, choices=ChunkStatus.choices, default=ChunkStatus.SUBMITTING)
     size = models.PositiveIntegerField()
@@ -41,6 +46,10 @@ class Chunk(models.Model):
     polls = models.PositiveIntegerField(default=0)
     blank_looks = models.PositiveIntegerField(default=0, help_text="Lookups that found no trace of it.")
     submitted_at = models.DateTimeField(help_text="When the last submission began.")
+    first_look_at = models.DateTimeField(null=True, blank=True, help_text="When the first lookup found no trace.")
+    cancelled_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the rest was taken back at the provider."
+    )
     retry_at = models.DateTimeField(null=True, blank=True)
     next_at = models.DateTimeField(null=True, blank=True, help_text="When the sweep looks at it again.")
     created_at = models.DateTimeField(auto_now_add=True)

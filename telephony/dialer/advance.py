@@ -1,0 +1,52 @@
+"""A run moved on: claim → submit → record, chunk after chunk, until there is nothing to submit now."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from django.utils import timezone
+
+from integrations.errors import Answer, ProviderError
+from telephony.dialer.claims import claim
+from telephony.dialer.locks import run_lock
+from telephony.dialer.orders import calls_of, order_for
+from telephony.dialer.plan import Dissolve
+from telephony.dialer.records import dissolve_chunk, record_failure, record_submission
+from telephony.models import Chunk
+from telephony.stacks import stack_for
+
+log = structlog.get_logger(__name__)
+
+BELL_WAIT = timedelta(seconds=2)  # who holds the lock for longer is on the wire, and looks again afterwards
+
+
+def advance_run(run_id: int) -> None:
+    """Submit what may be submitted now. Any number of workers may call this at any time."""
+    with run_lock(run_id, wait=BELL_WAIT) as mine:
+        while mine and (step := claim(run_id, now=timezone.now())) is not None:
+            if isinstance(step, Dissolve):
+                dissolve_chunk(step.chunk_id, now=timezone.now())
+            else:
+                submit_chunk(step)
+
+
+def submit_chunk(chunk_id: int) -> None:
+    """Hand a claimed chunk to its stack and write down what came of it. Nothing is locked but the run's own lock."""
+    chunk = Chunk.objects.select_related("run__agent", "api_key").get(pk=chunk_id)
+    order = order_for(chunk, calls_of(chunk))
+    stack = stack_for(chunk.run.voice_stack)
+    try:
+        stack.prepare(order)
+    except ProviderError as error:
+        # Nothing was dialled by preparing, whatever became of it.
+        answer = Answer.NOT_DONE if error.answer is Answer.UNKNOWN else error.answer
+        record_failure(chunk_id, error, answer=answer, now=timezone.now())
+        return
+    try:
+        external_id = stack.submit(order)
+    except ProviderError as error:
+        record_failure(chunk_id, error, answer=error.answer, now=timezone.now())
+        return
+    record_submission(chunk_id, external_id=external_id, now=timezone.now())
+    log.info("chunk_submitted", chunk_id=chunk_id, run_id=chunk.run_id, size=chunk.size)

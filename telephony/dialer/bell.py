@@ -1,0 +1,63 @@
+"""The doorbell: tells a worker that a row has something to do. Lost, late or doubled, it does no harm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+import structlog
+from celery import current_app
+from django.conf import settings
+from django.db import transaction
+from kombu.exceptions import OperationalError
+from redis import ConnectionPool, Redis, RedisError
+
+log = structlog.get_logger(__name__)
+
+QUIET = 5  # seconds in which a second ring for the same row, not yet answered, is left out
+_pool = ConnectionPool.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2)
+
+
+def _redis() -> Redis:
+    return Redis(connection_pool=_pool)
+
+
+def ring_runs(run_ids: Iterable[int]) -> None:
+    """These runs may have something to submit, or nothing left to do."""
+    _ring("advance_run", run_ids)
+
+
+def ring_chunks(chunk_ids: Iterable[int]) -> None:
+    """These chunks are due."""
+    _ring("advance_chunk", chunk_ids)
+
+
+def ring_receipts(receipt_ids: Iterable[int]) -> None:
+    """These webhook receipts wait to be applied."""
+    _ring("apply_receipt", receipt_ids)
+
+
+def _ring(task: str, row_ids: Iterable[int]) -> None:
+    for row_id in row_ids:
+        transaction.on_commit(partial(_ring_now, task, row_id), robust=True)
+
+
+def _ring_now(task: str, row_id: int) -> None:
+    """Rings for a row that waits to be looked at already are one."""
+    try:
+        if _redis().set(_name(task, row_id), 1, nx=True, ex=QUIET):
+            current_app.send_task(f"telephony.tasks.{task}", args=[row_id])
+    except (RedisError, OperationalError):
+        log.warning("bell_not_rung", task=task, row_id=row_id)  # the sweep will find the row
+
+
+def answer(task: str, row_id: int) -> None:
+    """The bell is being answered: what happens from now on rings anew."""
+    try:
+        _redis().delete(_name(task, row_id))
+    except RedisError:
+        log.warning("bell_not_answered", task=task, row_id=row_id)
+
+
+def _name(task: str, row_id: int) -> str:
+    return f"bell:{task}:{row_id}"

@@ -1,0 +1,120 @@
+"""A chunk moved on: looked up where nobody knows what became of it, asked about until its calls are settled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+from django.db.models import F
+from django.utils import timezone
+
+from integrations.calls import CallReport, Phase
+from integrations.errors import ProviderError
+from telephony.dialer.orders import calls_of, order_for
+from telephony.dialer.pacing import backoff, poll_delay
+from telephony.dialer.records import LOST_SIGHT, close_chunk, dissolve_chunk, record_submission, take_in
+from telephony.models import Call, Chunk, ChunkStatus, RunStatus
+from telephony.stacks import stack_for
+from telephony.stacks.base import Order, Poll, Stack, Trace
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=60)  # one worker at a time asks about a chunk; should it die, another does after this
+LOOK_AGAIN = timedelta(seconds=60)  # between two lookups that found no trace
+SETTLE_WITHIN = timedelta(minutes=2)  # how long a run waits for the analysis of an ended call
+RING_AND_REPORT = timedelta(minutes=11)  # beyond the longest conversation, a call is silent
+_STOPPING = (RunStatus.PAUSING, RunStatus.PAUSED, RunStatus.CANCELLED)
+
+
+def advance_chunk(chunk_id: int) -> None:
+    """Do what is due for a chunk, if anything is. Any number of workers may call this at any time."""
+    now = timezone.now()
+    if not Chunk.objects.filter(pk=chunk_id, next_at__lte=now).update(next_at=now + LEASE):
+        return
+    chunk = Chunk.objects.select_related("run__agent", "api_key").get(pk=chunk_id)
+    stack = stack_for(chunk.run.voice_stack)
+    calls = calls_of(chunk)
+    order = order_for(chunk, calls)
+    try:
+        if chunk.status in {ChunkStatus.SUBMITTING, ChunkStatus.UNKNOWN}:
+            _look_up(chunk, stack, order, now=now)
+        elif chunk.status == ChunkStatus.DIALING:
+            _follow(chunk, stack, order, calls, now=now)
+    except ProviderError as error:
+        log.info("chunk_not_followed", chunk_id=chunk_id, reason=error.reason.value)
+        wait = max(poll_delay(chunk.polls), backoff(attempts=2, asked=error.retry_after, chance=0.5))
+        Chunk.objects.filter(pk=chunk_id).update(next_at=now + wait, polls=F("polls") + 1)
+
+
+def _look_up(chunk: Chunk, stack: Stack, order: Order, *, now: datetime) -> None:
+    """Ask what became of a submission; only proof that nothing was dialled lets its numbers be dialled again."""
+    Chunk.objects.filter(pk=chunk.pk, status=ChunkStatus.SUBMITTING).update(status=ChunkStatus.UNKNOWN)
+    finding = stack.find(order)
+    log.info("chunk_looked_up", chunk_id=chunk.pk, trace=finding.trace.value)
+    if finding.trace is Trace.FOUND:
+        record_submission(chunk.pk, external_id=finding.external_id, now=now)
+    elif finding.trace is Trace.CANNOT_KNOW:
+        take_in({call.pk: LOST_SIGHT for call in chunk.calls.filter(ended_at=None)}, now=now)
+        close_chunk(chunk.pk, now=now)
+    elif finding.trace is Trace.NEVER_DIALLED or (
+        chunk.first_look_at is not None and chunk.first_look_at + LOOK_AGAIN <= now
+    ):
+        dissolve_chunk(chunk.pk, now=now)
+    else:
+        first = chunk.first_look_at or now
+        Chunk.objects.filter(pk=chunk.pk).update(first_look_at=first, next_at=first + LOOK_AGAIN)
+
+
+def _follow(chunk: Chunk, stack: Stack, order: Order, calls: list[Call], *, now: datetime) -> None:
+    """Take over what the provider says, take back the rest where the run is stopping, close when settled."""
+    if not _settled(calls, now=now):
+        _apply(chunk, calls, stack.poll(order), now=now)
+        if chunk.run.status in _STOPPING and chunk.cancelled_at is None and _undispatched(chunk):
+            stack.cancel(order)
+            Chunk.objects.filter(pk=chunk.pk).update(cancelled_at=now)
+            _apply(chunk, calls, stack.poll(order), now=now)
+        calls = calls_of(chunk)
+    if _settled(calls, now=timezone.now()):
+        close_chunk(chunk.pk, now=timezone.now())
+    else:
+        delay = poll_delay(chunk.polls)
+        Chunk.objects.filter(pk=chunk.pk).update(next_at=timezone.now() + delay, polls=F("polls") + 1)
+
+
+def _apply(chunk: Chunk, calls: list[Call], poll: Poll, *, now: datetime) -> None:
+    reports: dict[int, CallReport] = {}
+    for call in calls:
+        report = poll.reports.get(call.call_id)
+        if _silent(chunk, call, report, gone=poll.gone, now=now):
+            report = LOST_SIGHT if report is None else replace(LOST_SIGHT, conversation_id=report.conversation_id)
+        if report is not None:
+            reports[call.pk] = report
+    take_in(reports, now=now)
+
+
+def _silent(chunk: Chunk, call: Call, report: CallReport | None, *, gone: bool, now: datetime) -> bool:
+    """Whether a call that is still up by all we know is past any conversation's end (counted from dispatch)."""
+    if call.ended_at is not None or (report is not None and report.phase in {Phase.ENDED, Phase.NOT_DIALLED}):
+        return False
+    since = call.dispatched_at or (chunk.submitted_at if gone else None)
+    return since is not None and since + longest_call(chunk) < now
+
+
+def longest_call(chunk: Chunk) -> timedelta:
+    """How long after its dispatch a call can still be heard of, by the agent's own longest conversation."""
+    config = chunk.run.agent.raw_config.get("conversation_config") or {}
+    conversation = config.get("conversation") if isinstance(config, dict) else None
+    longest = conversation.get("max_duration_seconds") if isinstance(conversation, dict) else None
+    return timedelta(seconds=longest if isinstance(longest, int) and 0 < longest < 86_400 else 600) + RING_AND_REPORT
+
+
+def _undispatched(chunk: Chunk) -> bool:
+    return chunk.calls.filter(ended_at=None, dispatched_at=None).exists()
+
+
+def _settled(calls: list[Call], *, now: datetime) -> bool:
+    return all(
+        call.settled_at is not None or (call.ended_at is not None and call.ended_at + SETTLE_WITHIN < now)
+        for call in calls
+    )

@@ -1,0 +1,199 @@
+"""The first third of a submission: one short transaction looks at the run and writes down what is meant to happen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Max
+from django.utils import timezone
+
+from integrations.models import Account
+from telephony.dialer.ledger import DayTurnedError, Totals, take_numbers
+from telephony.dialer.pacing import Demand, shares
+from telephony.dialer.plan import Become, Dissolve, Resubmit, RunView, Step, Submit, Wait, next_step
+from telephony.dialer.runs import cancel_pending, change_run, locked_run
+from telephony.dialer.transitions import add_to_progress, call_event, locked_progress, run_event, write_events
+from telephony.models import (
+    Call,
+    Chunk,
+    ChunkStatus,
+    Pacing,
+    Recipient,
+    RecipientStatus,
+    Run,
+    RunProgress,
+    RunStatus,
+)
+
+MAX_CHUNK = 1000
+OPEN_CHUNKS = (ChunkStatus.SUBMITTING, ChunkStatus.DIALING, ChunkStatus.RATE_LIMITED, ChunkStatus.UNKNOWN)
+
+
+def submit_timeout() -> timedelta:
+    """The longest that a submission may be on the wire."""
+    return timedelta(seconds=settings.ELEVENLABS_CONNECT_TIMEOUT + settings.ELEVENLABS_READ_TIMEOUT)
+
+
+def claim(run_id: int, *, now: datetime) -> int | Dissolve | None:
+    """Decide the run's next step and write it down. The caller holds the run's lock.
+
+    Returns the id of a chunk to submit now, a `Dissolve` to carry out, or None where there is nothing to do.
+    """
+    try:
+        return _claim(run_id, now=now)
+    except DayTurnedError:
+        return _claim(run_id, now=now)
+
+
+@transaction.atomic
+def _claim(run_id: int, *, now: datetime) -> int | Dissolve | None:
+    account = Account.objects.select_for_update(no_key=True).get(runs=run_id)
+    run = locked_run(run_id)
+    view = _look(run, account, now=now)
+    return _carry_out(run, next_step(view, now=now), now=now)
+
+
+def _carry_out(run: Run, step: Step | None, *, now: datetime) -> int | Dissolve | None:
+    match step:
+        case Submit(size):
+            return _new_chunk(run, size, now=now)
+        case Resubmit(chunk_id):
+            return _submit_again(chunk_id, now=now)
+        case Dissolve():
+            return step
+        case Wait(until):
+            Run.objects.filter(pk=run.pk).update(next_at=until)
+        case Become(status):
+            _come_to_rest(run, status, now=now)
+    return None
+
+
+def _look(run: Run, account: Account, *, now: datetime) -> RunView:
+    progress = RunProgress.objects.get(pk=run.pk)
+    chunks = list(run.chunks.filter(status__in=OPEN_CHUNKS).order_by("pk"))
+    kept = next((chunk for chunk in chunks if chunk.status == ChunkStatus.RATE_LIMITED), None)
+    limit = line_limit(account, now=now)
+    demands = _demands(account, now=now) if run.status == RunStatus.RUNNING else []
+    return RunView(
+        status=run.status,
+        pending=progress.pending,
+        in_flight=progress.in_flight,
+        max_concurrent=run.max_concurrent,
+        continuous=run.pacing == Pacing.CONTINUOUS,
+        next_attempt_at=run.next_attempt_at,
+        open_chunks=len(chunks),
+        waiting_chunk=kept.pk if kept else None,
+        waiting_until=kept.retry_at if kept else None,
+        share=min(shares(limit=limit, demands=demands).get(run.pk, 0), MAX_CHUNK),
+        room=limit - sum(demand.in_flight for demand in demands),
+    )
+
+
+def line_limit(account: Account, *, now: datetime) -> int:
+    """How many calls the account may have at once, by what it sold us and what it has told us lately."""
+    if account.learned_limit is not None and account.learned_until is not None and account.learned_until > now:
+        return min(account.concurrency_limit, account.learned_limit)
+    return account.concurrency_limit
+
+
+def _demands(account: Account, *, now: datetime) -> list[Demand]:
+    """What every run with calls up, or with numbers to dial, wants of the account's lines.
+
+    Others' `in_flight` only falls while we hold the account's row, so the sum is never too small.
+    """
+    rows = (
+        RunProgress.objects.filter(run__account=account)
+        .exclude(run__status__in=[RunStatus.COMPLETED, RunStatus.PAUSED], in_flight=0)
+        .exclude(run__status=RunStatus.CANCELLED, in_flight=0)
+        .annotate(last=Max("run__chunks__submitted_at"))
+        .values_list("run_id", "run__status", "run__max_concurrent", "pending", "in_flight", "last", "run__created_at")
+    )
+    return [
+        Demand(
+            run_id=run_id,
+            wanted=min(most, pending + in_flight) if status == RunStatus.RUNNING else in_flight,
+            in_flight=in_flight,
+            last_served=last or created,
+        )
+        for run_id, status, most, pending, in_flight, last, created in rows
+    ]
+
+
+def _new_chunk(run: Run, size: int, *, now: datetime) -> int:
+    recipients = list(
+        Recipient.objects.select_for_update(no_key=True)
+        .filter(run=run, status=RecipientStatus.PENDING)
+        .order_by("position")[:size]
+    )
+    Recipient.objects.filter(pk__in=[recipient.pk for recipient in recipients]).update(status=RecipientStatus.IN_FLIGHT)
+    chunk = Chunk.objects.create(
+        run=run, api_key_id=run.api_key_id, size=len(recipients), submitted_at=now, next_at=now + 2 * submit_timeout()
+    )
+    calls = [_new_call(run, chunk, recipient) for recipient in recipients]
+    _write_new(run, calls, first=run.started_at is None)
+    Run.objects.filter(pk=run.pk).update(next_at=chunk.next_at, next_attempt_at=None, started_at=run.started_at or now)
+    return chunk.pk
+
+
+def _new_call(run: Run, chunk: Chunk, recipient: Recipient) -> Call:
+    on_pbx = run.phone_provider is None or run.node_id != run.phone_provider.node_id
+    return Call(
+        workspace_id=run.workspace_id,
+        run=run,
+        recipient=recipient,
+        chunk=chunk,
+        account_id=run.account_id,
+        pbx_node_id=run.node_id if on_pbx else None,
+        phone_node_id=run.phone_provider.node_id if run.phone_provider else None,
+        agent_node_id=run.agent.node_id,
+        subscriber_phone=recipient.number,
+    )
+
+
+def _write_new(run: Run, calls: list[Call], *, first: bool) -> None:
+    """Calls of a new chunk, counted, numbered and told: the sequence is taken last, and stamps them."""
+    [progress] = locked_progress([run.pk])
+    totals = Totals()
+    today = timezone.now().date()
+    for call in calls:
+        totals.add(call, day=today)
+    totals.write()
+    numbers, at = take_numbers(2 * len(calls) + 2, counted_on=today)
+    for call in calls:
+        call.pk = call.version = next(numbers)
+        call.created_at = at
+    deltas = Counter(pending=-len(calls), in_flight=len(calls), child_count=len(calls), chunks_total=1)
+    add_to_progress(progress, deltas, version=next(numbers))
+    Call.objects.bulk_create(calls)
+    started = [run_event(run, "run.started")] if first else []
+    write_events([*started, *(call_event(call, "status", {"status": call.status}) for call in calls)], numbers, at)
+
+
+def _submit_again(chunk_id: int, *, now: datetime) -> int:
+    next_at = now + 2 * submit_timeout()
+    Chunk.objects.filter(pk=chunk_id).update(
+        status=ChunkStatus.SUBMITTING, submitted_at=now, attempts=F("attempts") + 1, retry_at=None, next_at=next_at
+    )
+    Run.objects.filter(chunks=chunk_id).update(next_at=next_at)
+    return chunk_id
+
+
+def _come_to_rest(run: Run, status: str, *, now: datetime) -> None:
+    if status == RunStatus.CANCELLED:
+        gone = cancel_pending(run)
+        change_run(run, deltas=Counter(pending=-gone, cancelled=gone), finished_at=run.finished_at or now, next_at=None)
+    elif status == RunStatus.PAUSED:
+        change_run(run, event="run.paused", data={"reason": run.wait_reason}, status=status, next_at=None)
+    else:
+        change_run(
+            run,
+            event="run.completed",
+            status=status,
+            wait_reason="",
+            next_attempt_at=None,
+            finished_at=now,
+            next_at=None,
+        )

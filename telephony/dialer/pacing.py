@@ -1,0 +1,66 @@
+"""How much and when, as pure arithmetic: fair shares of an account's lines, polling and back-off intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+POLL_FIRST = timedelta(seconds=1)
+POLL_SLOWEST = timedelta(seconds=15)
+BACKOFF_FIRST = timedelta(seconds=1)
+BACKOFF_SLOWEST = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What one run wants of its account's lines: `wanted` in all, of which `in_flight` are busy."""
+
+    run_id: int
+    wanted: int
+    in_flight: int
+    last_served: datetime
+
+
+def shares(*, limit: int, demands: Sequence[Demand]) -> Mapping[int, int]:
+    """Lines of each run, max-min fair: nobody gets more than it wants, what one leaves goes to the others.
+
+    A line that is busy stays with its run until its call ends. Lines that cannot be split evenly go to
+    the runs that were served longest ago, so that with more runs than lines each has its turn.
+    """
+    given = {demand.run_id: 0 for demand in demands}
+    left = limit
+    hungry = sorted(demands, key=lambda demand: (demand.last_served, demand.run_id))
+    while left > 0 and hungry:
+        each = left // len(hungry)
+        if each == 0:
+            for demand in hungry[:left]:
+                given[demand.run_id] += 1
+            break
+        for demand in hungry:
+            got = min(each, demand.wanted - given[demand.run_id])
+            given[demand.run_id] += got
+            left -= got
+        hungry = [demand for demand in hungry if given[demand.run_id] < demand.wanted]
+    return given
+
+
+def next_size(*, continuous: bool, max_concurrent: int, in_flight: int, pending: int, share: int, room: int) -> int:
+    """How many numbers to submit now: free lines of the run, its fair share, the account's room, what is pending.
+
+    Chunk after chunk waits until all the run's lines are free; continuous fills each line as it comes free.
+    """
+    if in_flight and not continuous:
+        return 0
+    return max(0, min(max_concurrent - in_flight, share - in_flight, room, pending))
+
+
+def poll_delay(polls: int) -> timedelta:
+    """How long until a chunk is asked about again: sooner at first, then slower."""
+    return min(POLL_FIRST * 1.5 ** min(polls, 20), POLL_SLOWEST)
+
+
+def backoff(*, attempts: int, asked: timedelta | None, chance: float) -> timedelta:
+    """How long to wait after so many refusals: exponential with ±20 % (`chance` in 0..1), never less than asked."""
+    wait = min(BACKOFF_FIRST * 2.0 ** min(attempts, 10), BACKOFF_SLOWEST) * (0.8 + 0.4 * chance)
+    return max(wait, asked or timedelta())

@@ -1,0 +1,241 @@
+"""The only writer of a call's status, and with it of its recipient, its run's progress, the totals and the events."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+
+from aispinner.core.rows import update_rows
+from integrations.calls import CallReport, Outcome, Phase, Turn
+from telephony.dialer.bell import ring_chunks, ring_runs
+from telephony.dialer.ledger import Totals, take_numbers
+from telephony.dialer.states import TERMINAL, Signal, Status, fate_of_recipient, next_status
+from telephony.models import Call, CallEvent, Chunk, ChunkStatus, Recipient, Run, RunProgress, RunStatus
+
+CALL_FIELDS = (
+    "version", "status", "outcome", "reason", "disposition", "conversation_id", "duration_sec", "summary",
+    "transcript", "has_audio", "dispatched_at", "answered_at", "ended_at", "settled_at",
+)  # fmt: skip
+NOT_DIALLED = "not_dialled"  # the reason of calls that the provider proved never dialled
+_WELL = frozenset({Outcome.ANSWERED, Outcome.VOICEMAIL})
+_SIGNALS: Mapping[Phase, Signal] = {
+    Phase.DISPATCHED: Signal.DISPATCHED,
+    Phase.RINGING: Signal.RANG,
+    Phase.IN_PROGRESS: Signal.ANSWERED,
+    Phase.NOT_DIALLED: Signal.NOT_DIALLED,
+}
+
+
+def signal_of(report: CallReport) -> Signal | None:
+    """What a report means for a call's status; None where the provider has not begun with it."""
+    if report.phase is Phase.ENDED:
+        return Signal.ENDED_WELL if report.outcome in _WELL else Signal.ENDED_BADLY
+    return _SIGNALS.get(report.phase)
+
+
+def apply_reports(reports: Mapping[int, CallReport], *, now: datetime) -> Mapping[int, str]:
+    """Write what `reports` (by call pk) say. Late, doubled and shuffled ones change nothing that is final.
+
+    Returns the runs whose calls met a limit of the account, with that limit. Locks in the one order:
+    recipients, calls, progress, totals, sequence.
+    """
+    with transaction.atomic():
+        batch = _Batch(now=now)
+        calls = _locked_calls(reports)
+        taken = _taken_conversations(calls, reports)
+        for call in calls:
+            report = reports[call.pk]
+            batch.apply(call, replace(report, conversation_id=None) if report.conversation_id in taken else report)
+        batch.write()
+    return batch.limits
+
+
+def _locked_calls(reports: Iterable[int]) -> list[Call]:
+    ids = list(reports)
+    recipients = Call.objects.filter(pk__in=ids, recipient__isnull=False).values("recipient_id")
+    list(Recipient.objects.select_for_update(no_key=True).filter(pk__in=recipients).order_by("pk").values_list("pk"))
+    calls = Call.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=ids)
+    return list(calls.select_related("run").order_by("pk"))
+
+
+def _taken_conversations(calls: Sequence[Call], reports: Mapping[int, CallReport]) -> set[str | None]:
+    """Conversations that belong to another call already, whatever the provider says now."""
+    new = {reports[call.pk].conversation_id for call in calls if call.conversation_id is None} - {None}
+    if not new:
+        return set()
+    accounts = {call.account_id for call in calls if call.account_id is not None}
+    return set(
+        Call.objects.filter(account_id__in=accounts, conversation_id__in=new).values_list("conversation_id", flat=True)
+    )
+
+
+@dataclass
+class _Batch:
+    """Changes to calls, gathered and then written together."""
+
+    now: datetime
+    changed: list[Call] = field(default_factory=list)
+    events: list[CallEvent] = field(default_factory=list)
+    totals: Totals = field(default_factory=Totals)
+    fates: dict[str, list[int]] = field(default_factory=dict)
+    progress: dict[int, Counter[str]] = field(default_factory=dict)
+    limits: dict[int, str] = field(default_factory=dict)
+
+    def apply(self, call: Call, report: CallReport) -> None:
+        day = call.created_at.astimezone(UTC).date()
+        before = call.duration_sec
+        self.totals.add(call, day=day, sign=-1)
+        if call.status != Status.CANCELLED:
+            call.duration_sec = max(call.duration_sec, min(report.duration_sec, 2**31 - 1))
+        events = [*self._move(call, report), *attach(call, report, now=self.now)]
+        if call.duration_sec != before and not events:
+            events.append(("duration", {"duration_sec": call.duration_sec}))
+        self.totals.add(call, day=day)
+        if not events:
+            return
+        self.changed.append(call)
+        self.events += [call_event(call, type_, data) for type_, data in events]
+        if call.run_id is not None:
+            self._deltas(call.run_id)["total_duration_sec"] += call.duration_sec - before
+            if report.account_limit and call.reason == NOT_DIALLED:
+                self.limits[call.run_id] = report.account_limit
+
+    def _deltas(self, run_id: int) -> Counter[str]:
+        return self.progress.setdefault(run_id, Counter())
+
+    def _move(self, call: Call, report: CallReport) -> list[tuple[str, dict[str, Any]]]:
+        signal = signal_of(report)
+        status = next_status(Status(call.status), signal) if signal else None
+        if status is None:
+            return []
+        call.status = status.value
+        if status is not Status.CANCELLED and call.dispatched_at is None:
+            call.dispatched_at = report.started_at or self.now
+        if status in {Status.IN_PROGRESS, Status.DONE} and call.answered_at is None:
+            call.answered_at = report.started_at or self.now
+        if status in TERMINAL:
+            self._end(call, report, status)
+        data = {"status": call.status, "outcome": call.outcome, "reason": call.reason}
+        return [("status", {key: value for key, value in data.items() if value})]
+
+    def _end(self, call: Call, report: CallReport, status: Status) -> None:
+        call.ended_at = self.now
+        if status is Status.CANCELLED:
+            call.outcome, call.reason, call.settled_at = Outcome.CANCELLED, NOT_DIALLED, self.now
+        else:
+            call.outcome, call.reason = report.outcome or Outcome.ERROR, report.reason[:100]
+        if call.recipient_id is None or call.run is None:
+            return
+        fate = fate_of_recipient(status, run_cancelled=call.run.status == RunStatus.CANCELLED)
+        self.fates.setdefault(fate.value, []).append(call.recipient_id)
+        deltas = self._deltas(call.run.pk)
+        deltas["in_flight"] -= 1
+        deltas[fate.value] += 1
+        if status is Status.CANCELLED:
+            deltas["child_count"] -= 1
+
+    def write(self) -> None:
+        if not self.changed:
+            return
+        for fate, recipients in self.fates.items():
+            Recipient.objects.filter(pk__in=recipients).update(status=fate)
+        runs = locked_progress(self.progress)
+        self.totals.write()
+        numbers, at = take_numbers(len(self.changed) + len(self.events) + len(runs))
+        for call in self.changed:
+            call.version = next(numbers)
+        for progress in runs:
+            add_to_progress(progress, self.progress[progress.pk], version=next(numbers))
+        update_rows(self.changed, CALL_FIELDS)
+        write_events(self.events, numbers, at)
+        self._ring()
+
+    def _ring(self) -> None:
+        """Lines have come free: for their runs, and for whoever shares the account. Settled chunks can be closed."""
+        freed = [run_id for run_id, deltas in self.progress.items() if deltas["in_flight"] < 0]
+        if freed:
+            accounts = Run.objects.filter(pk__in=freed).values("account_id")
+            ring_runs(
+                {
+                    *freed,
+                    *Run.objects.filter(account__in=accounts, status=RunStatus.RUNNING).values_list("pk", flat=True),
+                }
+            )
+        chunks = {call.chunk_id for call in self.changed if call.settled_at is not None and call.chunk_id}
+        if chunks:
+            unsettled = Call.objects.filter(chunk_id__in=chunks, settled_at=None).values_list("chunk_id", flat=True)
+            closing = chunks - set(unsettled)
+            Chunk.objects.filter(pk__in=closing, status=ChunkStatus.DIALING).update(next_at=self.now)
+            ring_chunks(closing)
+
+
+def attach(call: Call, report: CallReport, *, now: datetime) -> list[tuple[str, dict[str, Any]]]:
+    """Take over what arrives whenever it arrives: transcript, summary, disposition, audio. Nothing is taken away."""
+    events: list[tuple[str, dict[str, Any]]] = []
+    if report.conversation_id and not call.conversation_id:
+        call.conversation_id = report.conversation_id
+        events.append(("conversation", {"conversation_id": call.conversation_id}))
+    if call.status == Status.CANCELLED:
+        return events
+    text = transcript_text(report.transcript)
+    if report.transcript and text != call.transcript:
+        call.transcript = text
+        events.append(("transcript", {"turns": len(report.transcript)}))
+    if report.summary and report.summary != call.summary:
+        call.summary = report.summary
+        events.append(("summary", {}))
+    if report.disposition and report.disposition != call.disposition:
+        call.disposition = report.disposition
+        events.append(("disposition", {"disposition": str(report.disposition)}))
+    if report.has_audio and not call.has_audio:
+        call.has_audio = True
+        events.append(("audio", {}))
+    if report.settled and call.settled_at is None and call.status in TERMINAL:
+        call.settled_at = now
+        events.append(("settled", {"duration_sec": call.duration_sec}))
+    return events
+
+
+def transcript_text(turns: Sequence[Turn]) -> str:
+    """A transcript as the JSON text that the journal sends."""
+    return json.dumps(
+        [{"role": t.role, "message": t.message, "time_in_call_secs": t.time_in_call_secs} for t in turns],
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+def locked_progress(run_ids: Iterable[int]) -> list[RunProgress]:
+    """The progress rows of these runs, locked, in the one order."""
+    return list(RunProgress.objects.select_for_update(no_key=True).filter(pk__in=list(run_ids)).order_by("pk"))
+
+
+def add_to_progress(progress: RunProgress, deltas: Mapping[str, int], *, version: int) -> None:
+    """Add `deltas` to a locked progress row and give it its new version."""
+    for name, delta in deltas.items():
+        setattr(progress, name, getattr(progress, name) + delta)
+    progress.version = version
+    progress.save(update_fields=[*deltas, "version"])
+
+
+def call_event(call: Call, type_: str, data: dict[str, Any]) -> CallEvent:
+    """An event of a call, to be written with `write_events`."""
+    return CallEvent(workspace_id=call.workspace_id, run_id=call.run_id, call_id=call.pk, type=type_, data=data)
+
+
+def run_event(run: Run, type_: str, data: dict[str, Any] | None = None) -> CallEvent:
+    """An event of the run itself, to be written with `write_events`."""
+    return CallEvent(workspace_id=run.workspace_id, run_id=run.pk, type=type_, data=data or {})
+
+
+def write_events(events: Sequence[CallEvent], numbers: Iterable[int], at: datetime) -> None:
+    """Store events under their numbers, in order."""
+    for event, number in zip(events, numbers, strict=False):
+        event.pk, event.at = number, at
+    CallEvent.objects.bulk_create(events)

@@ -1,0 +1,122 @@
+"""Recordings: fetched from the provider once, then kept in our own file storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import structlog
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from redis import RedisError
+from redis.exceptions import LockError
+from redis.lock import Lock
+
+from aispinner.core import broker
+from aispinner.core.errors import NotFound, ProviderFailed
+from integrations.elevenlabs.client import ElevenLabsClient
+from integrations.errors import ProviderError, Reason
+from integrations.models import ElevenLabsKey, KeyStatus
+from telephony.models import Call
+
+log = structlog.get_logger(__name__)
+
+NONE = "This call has no recording."
+FETCH_SECONDS = 120  # after which another may try
+
+
+def recording_name(call: Call) -> str:
+    """Where a call's recording is kept in the default storage."""
+    return f"recordings/{call.workspace_id}/{call.call_id}.mp3"
+
+
+def audio_for(call: Call) -> File[bytes]:
+    """The call's recording, MP3, open for reading.
+
+    NotFound (404) where there is none, ProviderFailed (502) where the provider does not hand it over.
+    """
+    name = recording_name(call)
+    if not default_storage.exists(name):
+        if not (call.has_audio and call.conversation_id):
+            raise NotFound(NONE)
+        with _alone(call.call_id):
+            if not default_storage.exists(name):
+                _keep(name, _from_provider(call))
+    return default_storage.open(name)
+
+
+def _from_provider(call: Call) -> Iterator[bytes]:
+    """The recording's bytes, asked for with a key of the account that had the call."""
+    key = _key_for(call)
+    if key is None:
+        raise ProviderFailed(
+            "The recording is still at ElevenLabs, and no working key of its account is left here. Add one."
+        )
+    try:
+        yield from ElevenLabsClient(api_key=key.key).conversation_audio(call.conversation_id or "")
+    except ProviderError as error:
+        log.warning("recording_not_fetched", call_id=call.call_id, answer=error.answer, reason=error.reason)
+        if error.reason is Reason.NOT_FOUND:
+            raise NotFound("ElevenLabs has no recording of this call, or has deleted it.") from None
+        raise ProviderFailed("ElevenLabs did not hand over the recording. Try again in a moment.") from None
+
+
+def _key_for(call: Call) -> ElevenLabsKey | None:
+    """The campaign's key while it works, else the newest working one of the same account in the same workspace."""
+    account = call.account_id
+    if call.run is not None:
+        if call.run.api_key is not None and call.run.api_key.status == KeyStatus.WORKING:
+            return call.run.api_key
+        account = call.run.agent.account_id or account
+    keys = ElevenLabsKey.objects.filter(workspace=call.workspace_id, account=account, status=KeyStatus.WORKING)
+    return keys.order_by("-pk").first()
+
+
+def _keep(name: str, chunks: Iterator[bytes]) -> None:
+    """Store a whole recording, or nothing: a broken-off download leaves no half file behind."""
+    try:
+        place = Path(default_storage.path(name)).parent
+    except NotImplementedError:  # a storage that has no paths, such as S3, takes a file whole or not at all
+        place = None
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=place, prefix=".incoming-", delete=False) as incoming:
+        partial = Path(incoming.name)
+        try:
+            size = sum(incoming.write(chunk) for chunk in chunks)
+            incoming.flush()
+            if not size:
+                raise ProviderFailed("ElevenLabs sent an empty recording. Try again later.")
+            if place is not None:
+                partial.replace(place / Path(name).name)
+            elif not default_storage.exists(name):
+                incoming.seek(0)
+                default_storage.save(name, File(incoming))
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(call_id: str) -> Iterator[None]:
+    """Two who ask at once fetch once. Where Valkey is away they fetch twice, and the second replaces the first."""
+    lock = broker.client().lock(
+        broker.key(f"recording:{call_id}"), timeout=FETCH_SECONDS, blocking_timeout=FETCH_SECONDS
+    )
+    try:
+        held = lock.acquire()
+    except RedisError:
+        held = False
+    try:
+        yield
+    finally:
+        if held:
+            _release(lock)
+
+
+def _release(lock: Lock) -> None:
+    try:
+        lock.release()
+    except (LockError, RedisError):  # it ran out, or Valkey has gone: nothing is lost
+        log.info("recording_lock_gone")

@@ -1,0 +1,212 @@
+"""What people do with campaigns: start, pause, resume, cancel, rename. Each changes everything or nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from aispinner.core.errors import AccountExhausted, Conflict, Unavailable
+from aispinner.core.models import Node, Workspace
+from integrations.models import Account, ElevenLabsKey, KeyStatus
+from telephony.dialer.bell import ring_chunks, ring_runs
+from telephony.dialer.claims import submit_timeout
+from telephony.dialer.ledger import take_numbers
+from telephony.dialer.locks import run_lock
+from telephony.dialer.runs import cancel_pending, change_run, locked_run, stop_run
+from telephony.dialer.transitions import run_event, write_events
+from telephony.line_up import line_up
+from telephony.models import Chunk, ChunkStatus, Pacing, Recipient, Run, RunProgress, RunStatus
+
+ACTIVE = (RunStatus.RUNNING, RunStatus.PAUSING)
+EXHAUSTED_FOR = timedelta(minutes=5)  # how long an account that said "no credits" is believed without asking again
+INSERT_AT_ONCE = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRecipient:
+    """A number to dial (E.164) and what the agent shall know about it."""
+
+    number: str = field(repr=False)
+    variables: Mapping[str, Any] | None = field(default=None, repr=False)
+
+
+def start_run(
+    *,
+    user: AbstractBaseUser,
+    workspace: Workspace,
+    node: Node,
+    recipients: Sequence[NewRecipient],
+    agent_node_id: str | None = None,
+    max_concurrent: int = 5,
+    pacing: str = Pacing.CHUNKED,
+    name: str = "",
+) -> Run:
+    """Start a campaign over `recipients`, whose numbers are parsed and each there once.
+
+    Invalid where agent, number or account cannot be told; Conflict where the node is running one already;
+    AccountExhausted where the account is known to have no credits.
+    """
+    lines = line_up(workspace=workspace, node=node, agent_node_id=agent_node_id)
+    _refuse_exhausted(lines.account)
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            run = Run.objects.create(
+                workspace=workspace,
+                node=node,
+                agent=lines.agent,
+                phone_provider=lines.phone_provider,
+                voice_stack=lines.voice_stack,
+                account=lines.account,
+                api_key=lines.api_key,
+                name=name,
+                max_concurrent=max_concurrent,
+                pacing=pacing,
+                next_at=now,
+                created_by_id=user.pk,
+            )
+            _write_recipients(run, recipients)
+            ring_runs([run.pk])
+    except IntegrityError as error:
+        raise _conflict(node) from error
+    return run
+
+
+def _write_recipients(run: Run, recipients: Sequence[NewRecipient]) -> None:
+    for start in range(0, len(recipients), INSERT_AT_ONCE):
+        Recipient.objects.bulk_create(
+            Recipient(
+                run=run,
+                position=start + place,
+                number=new.number,
+                variables=dict(new.variables) if new.variables else None,
+            )
+            for place, new in enumerate(recipients[start : start + INSERT_AT_ONCE])
+        )
+    numbers, at = take_numbers(2)
+    RunProgress.objects.create(run=run, numbers_count=len(recipients), pending=len(recipients), version=next(numbers))
+    write_events([run_event(run, "run.created", {"numbers_count": len(recipients)})], numbers, at)
+
+
+def pause_run(*, run: Run, user: AbstractBaseUser) -> Run:
+    """Submit nothing more. Waits at most for a submission on the wire; from the answer on, nothing is submitted.
+
+    What the provider has not dialled is taken back; calls that are up end by themselves.
+    """
+    with run_lock(run.pk, wait=submit_timeout() + timedelta(seconds=5)) as mine:
+        if not mine:
+            raise Unavailable("The campaign is busy submitting calls; please try again in a few seconds.")
+        _wait_for_the_wire(run)
+        with transaction.atomic():
+            run = locked_run(run.pk)
+            if run.status in {RunStatus.PAUSED, RunStatus.PAUSING}:
+                return run
+            if run.status != RunStatus.RUNNING:
+                raise Conflict(f"This campaign is {run.status}; only a running campaign can be paused.")
+            stop_run(run, reason="", now=timezone.now(), by=user.pk)
+            _settle_down(run)
+    return run
+
+
+def cancel_run(*, run: Run, user: AbstractBaseUser, hangup: bool = False) -> Run:
+    """Give the campaign up, at once. Calls that are up end by themselves; `finished_at` is when the last one has."""
+    with run_lock(run.pk, wait=submit_timeout() + timedelta(seconds=5)) as mine:
+        if not mine:
+            raise Unavailable("The campaign is busy submitting calls; please try again in a few seconds.")
+        _wait_for_the_wire(run)
+        with transaction.atomic():
+            run = locked_run(run.pk)
+            if run.status == RunStatus.CANCELLED:
+                return run
+            if run.status == RunStatus.COMPLETED:
+                raise Conflict("This campaign is completed; there is nothing left to cancel.")
+            gone = cancel_pending(run)
+            change_run(
+                run,
+                event="run.cancelled",
+                data={"by": user.pk},
+                deltas={"pending": -gone, "cancelled": gone},
+                status=RunStatus.CANCELLED,
+                wait_reason="",
+                next_attempt_at=None,
+                next_at=timezone.now(),
+            )
+            _settle_down(run)
+    return run
+
+
+def resume_run(*, run: Run, user: AbstractBaseUser) -> Run:
+    """Go on where a paused campaign stopped, with a working key of the same account."""
+    _refuse_exhausted(run.account)
+    try:
+        with transaction.atomic():
+            run = locked_run(run.pk)
+            if run.status != RunStatus.PAUSED:
+                raise Conflict(
+                    f"This campaign is {run.get_status_display().lower()}; only a paused campaign can be resumed."
+                )
+            fields: dict[str, Any] = {"status": RunStatus.RUNNING, "wait_reason": "", "next_attempt_at": None}
+            fields |= {"api_key": _working_key(run), "next_at": timezone.now()}
+            change_run(run, event="run.resumed", data={"by": user.pk}, **fields)
+            ring_runs([run.pk])
+    except IntegrityError as error:
+        raise _conflict(run.node) from error
+    return run
+
+
+def rename_run(*, run: Run, name: str, user: AbstractBaseUser) -> Run:
+    """Give the campaign another name, whatever its state."""
+    with transaction.atomic():
+        run = locked_run(run.pk)
+        change_run(run, event="run.renamed", data={"by": user.pk}, name=name)
+    return run
+
+
+def _settle_down(run: Run) -> None:
+    """Have what is out there looked after at once: undialled numbers taken back, the resting state reached."""
+    ring_chunks(Chunk.objects.filter(run=run, next_at__isnull=False).values_list("pk", flat=True))
+    Chunk.objects.filter(run=run, status=ChunkStatus.DIALING).update(next_at=timezone.now())
+    ring_runs([run.pk])
+
+
+def _wait_for_the_wire(run: Run) -> None:
+    """A worker that died while submitting took its lock along; its request may still be arriving."""
+    deadline = time.monotonic() + submit_timeout().total_seconds()
+    while time.monotonic() < deadline:
+        since = timezone.now() - submit_timeout()
+        if not Chunk.objects.filter(run=run, status=ChunkStatus.SUBMITTING, submitted_at__gt=since).exists():
+            return
+        time.sleep(0.1)
+
+
+def _working_key(run: Run) -> ElevenLabsKey | None:
+    if run.api_key is not None and run.api_key.status == KeyStatus.WORKING:
+        return run.api_key
+    keys = ElevenLabsKey.objects.filter(workspace=run.workspace_id, account=run.account_id, status=KeyStatus.WORKING)
+    key = keys.order_by("-pk").first()
+    if key is None:
+        raise Conflict("No working ElevenLabs key of this campaign's account is left; add one, then resume.")
+    return key
+
+
+def _refuse_exhausted(account: Account) -> None:
+    if account.exhausted_at is None:
+        return
+    again = account.exhausted_at + EXHAUSTED_FOR - timezone.now()
+    if again > timedelta():
+        raise AccountExhausted(
+            "The ElevenLabs account has used up its quota; top it up, then try again.", retry_after=again
+        )
+
+
+def _conflict(node: Node) -> Conflict:
+    running = Run.objects.filter(node=node, status__in=ACTIVE).first()
+    name = running.call_id if running else "another campaign"
+    return Conflict(f"This node is already running campaign {name}; wait until it ends, or pause or cancel it.")

@@ -1,0 +1,140 @@
+"""Batch calling at ElevenLabs: one batch a chunk, our ids in it so that everything can be found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from integrations.calls import CallReport, Phase
+from integrations.elevenlabs.client import ElevenLabsClient
+from integrations.elevenlabs.events import report_from_conversation, report_from_recipient
+from integrations.elevenlabs.schemas import BatchRecipient, OutgoingRecipient
+from integrations.errors import Answer, ProviderError, Reason
+from integrations.models import ElevenLabsKey, PhoneProvider
+from integrations.services import register_number
+from telephony.stacks.base import Finding, Item, Order, Poll, Trace
+
+R = TypeVar("R")
+
+AT_ONCE = 8  # conversations asked for side by side
+CLOCKS_DIFFER = timedelta(minutes=10)  # how far the provider's clock may be from ours
+
+
+class ElevenLabsStack:
+    """Chunks as batches. The chunk's key is the batch's name; each call's id is its recipient's id and user id."""
+
+    can_hang_up = False  # the API has nothing that ends a call
+
+    def prepare(self, order: Order) -> None:
+        """Have the caller's number registered at the account; found in our row after the first time."""
+        if order.phone_provider_id is None or order.api_key_id is None:
+            raise ProviderError(answer=Answer.REFUSED, reason=Reason.NUMBER_MISSING)
+        provider = PhoneProvider.objects.get(pk=order.phone_provider_id)
+        if provider.registered_account_id != order.account_id or not provider.registered_id:
+            register_number(phone_provider=provider, key=ElevenLabsKey.objects.get(pk=order.api_key_id))
+
+    def submit(self, order: Order) -> str:
+        """POST one batch with every call of the order. Equal submits are two batches: never repeated here."""
+        number_id = (
+            PhoneProvider.objects.filter(pk=order.phone_provider_id or 0).values_list("registered_id", flat=True).get()
+        )
+        batch = self._client(order).submit_batch(
+            call_name=order.key,
+            agent_id=order.agent_id,
+            agent_phone_number_id=provider.registered_id,
+            recipients=[_recipient(item) for item in order.items if not item.ended],
+            target_concurrency_limit=len(order.items),
+        )
+        return batch.id
+
+    def find(self, order: Order) -> Finding:
+        """Among the agent's batches by name, then among the conversations by each call's id."""
+        client = self._client(order)
+        for batch in client.list_batches(agent_id=order.agent_id, until=order.submitted_at - CLOCKS_DIFFER):
+            if batch.name == order.key:
+                return Finding(trace=Trace.FOUND, external_id=batch.id)
+        for conversation in _side_by_side(lambda item: _conversation_of(client, item), order.items):
+            if conversation is not None:
+                batch_call = (conversation.get("metadata") or {}).get("batch_call") or {}
+                return Finding(trace=Trace.FOUND, external_id=str(batch_call.get("batch_call_id") or ""))
+        return Finding(trace=Trace.NO_TRACE)
+
+    def poll(self, order: Order) -> Poll:
+        """One request for the batch, one for each conversation that has ended and is not settled."""
+        client = self._client(order)
+        recipients, gone = _recipients(client, order)
+        items = [item for item in order.items if not item.settled]
+        reports = _side_by_side(lambda item: _report(client, item, recipients.get(item.call_id), gone=gone), items)
+        return Poll(
+            reports={item.call_id: report for item, report in zip(items, reports, strict=True) if report is not None},
+            gone=gone,
+        )
+
+    def cancel(self, order: Order) -> None:
+        """Take the undialled recipients back; a batch that is gone has none."""
+        if not order.external_id:
+            return
+        try:
+            self._client(order).cancel_batch(order.external_id)
+        except ProviderError as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise
+
+    def _client(self, order: Order) -> ElevenLabsClient:
+        if not order.secret:
+            raise ProviderError(answer=Answer.REFUSED, reason=Reason.KEY_REFUSED)
+        return ElevenLabsClient(api_key=order.secret)
+
+
+def _recipient(item: Item) -> OutgoingRecipient:
+    return OutgoingRecipient(
+        id=item.call_id,
+        phone_number=item.number,
+        user_id=item.call_id,
+        dynamic_variables={**item.variables, "call_id": item.call_id},
+    )
+
+
+def _recipients(client: ElevenLabsClient, order: Order) -> tuple[dict[str, BatchRecipient], bool]:
+    if not order.external_id:
+        return {}, True
+    try:
+        batch = client.get_batch(order.external_id)
+    except ProviderError as error:
+        if error.reason is not Reason.NOT_FOUND:
+            raise
+        return {}, True
+    return {recipient.id or recipient.user_id: recipient for recipient in batch.recipients}, False
+
+
+def _report(client: ElevenLabsClient, item: Item, recipient: BatchRecipient | None, *, gone: bool) -> CallReport | None:
+    """What is known of one unsettled call: its recipient says how far it is, its conversation how it ended."""
+    told = report_from_recipient(recipient) if recipient is not None else None
+    if told is not None and told.phase is not Phase.ENDED and not item.ended:
+        return told
+    conversation_id = item.conversation_id or (recipient.conversation_id if recipient else None)
+    if conversation_id is None:
+        conversation = _conversation_of(client, item) if told is not None or gone else None
+        return told if conversation is None else report_from_conversation(conversation)
+    try:
+        return report_from_conversation(client.get_conversation(conversation_id))
+    except ProviderError as error:
+        if error.reason is not Reason.NOT_FOUND:
+            raise
+        return report_from_recipient(recipient, conversation_gone=True) if recipient is not None else None
+
+
+def _conversation_of(client: ElevenLabsClient, item: Item) -> dict[str, Any] | None:
+    """The conversation that carries our call's id, where there is one."""
+    found = next(iter(client.list_conversations(user_id=item.call_id)), None)
+    return client.get_conversation(found.conversation_id) if found is not None else None
+
+
+def _side_by_side(ask: Callable[[Item], R], items: Sequence[Item]) -> list[R]:
+    """Ask about several calls at once; the first error is raised when all have answered."""
+    if len(items) < 2:
+        return [ask(item) for item in items]
+    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(items)), thread_name_prefix="elevenlabs") as pool:
+        return list(pool.map(ask, items))

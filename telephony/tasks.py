@@ -1,0 +1,33 @@
+"""Celery's tasks: ids in, one call each. The rows say what is to be done; a task may be lost, late or doubled."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from telephony.dialer import advance, bell, chunks
+from telephony.dialer import sweep as sweeping
+from telephony.webhooks import inbox
+
+
+@shared_task
+def advance_run(run_id: int) -> None:
+    bell.answer("advance_run", run_id)
+    advance.advance_run(run_id)
+
+
+@shared_task
+def advance_chunk(chunk_id: int) -> None:
+    bell.answer("advance_chunk", chunk_id)
+    chunks.advance_chunk(chunk_id)
+
+
+@shared_task
+def apply_receipt(receipt_id: int) -> None:
+    bell.answer("apply_receipt", receipt_id)
+    inbox.apply_receipt(receipt_id)
+
+
+@shared_task
+def sweep() -> None:
+    sweeping.sweep(now=timezone.now())

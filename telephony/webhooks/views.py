@@ -1,0 +1,70 @@
+"""Where providers post their events: signature checked, stored once, answered fast; applied afterwards."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from integrations.elevenlabs.signature import verify
+from integrations.models import WebhookEndpoint, WebhookReceipt
+from telephony.dialer.bell import ring_receipts
+
+SIGNATURE_HEADER = "ElevenLabs-Signature"
+
+
+@csrf_exempt
+@require_POST
+def elevenlabs(request: HttpRequest, public_id: str) -> HttpResponse:
+    """200 once the event is stored, and for one that was stored before; 401 for what ElevenLabs did not sign."""
+    endpoint = WebhookEndpoint.objects.filter(public_id=public_id).first()
+    if endpoint is None:
+        return _refusal(404, "There is no webhook at this address.")
+    header = request.headers.get(SIGNATURE_HEADER, "")
+    if not endpoint.secret or not verify(request.body, header, endpoint.secret, now=timezone.now()):
+        return _refusal(401, "The signature does not fit this body, or is too old.")
+    event = _event(request.body)
+    if event is None:
+        return _refusal(400, "The body is not an event: a JSON object with `type` and `data`.")
+    kind, conversation_id = event
+    receipt = WebhookReceipt(
+        endpoint=endpoint,
+        event_key=sha256(request.body).hexdigest(),
+        kind=kind,
+        conversation_id=conversation_id,
+        body=request.body.decode(),
+        next_at=timezone.now(),
+    )
+    with transaction.atomic():
+        WebhookReceipt.objects.bulk_create([receipt], ignore_conflicts=True)
+        ring_receipts(
+            WebhookReceipt.objects.filter(
+                endpoint=endpoint, event_key=receipt.event_key, next_at__isnull=False
+            ).values_list("pk", flat=True)
+        )
+    return JsonResponse({"status": "stored"})
+
+
+def _event(body: bytes) -> tuple[str, str] | None:
+    """Kind and conversation id of an event, or None where it is none that can be stored."""
+    try:
+        event: Any = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    kind = event.get("type") if isinstance(event, dict) else None
+    data = event.get("data") if isinstance(event, dict) else None
+    if not isinstance(kind, str) or not isinstance(data, dict) or b"\x00" in body:
+        return None
+    conversation_id = data.get("conversation_id")
+    clean = isinstance(conversation_id, str) and conversation_id.isprintable() and len(conversation_id) <= 100
+    return (kind[:50].replace("\x00", ""), str(conversation_id) if clean else "")
+
+
+def _refusal(status: int, detail: str) -> HttpResponse:
+    return JsonResponse({"detail": detail}, status=status)
