@@ -10,10 +10,10 @@ from typing import Any
 import structlog
 from django.conf import settings
 
+from aispinner.core.locks import named_lock
 from integrations.elevenlabs.client import ElevenLabsClient
 from integrations.elevenlabs.schemas import Webhook
 from integrations.errors import ProviderError
-from integrations.locks import named_lock
 from integrations.models import Account, ElevenLabsKey, WebhookEndpoint
 
 EVENTS = ("transcript", "call_initiation_failure")

@@ -11,13 +11,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from aispinner.core.errors import Invalid
+from aispinner.core.locks import named_lock
 from aispinner.core.models import Workspace
 from integrations.calls import VoiceStack
 from integrations.elevenlabs.client import ElevenLabsClient
 from integrations.elevenlabs.schemas import AccountInfo, PhoneNumber
 from integrations.errors import Answer, ProviderError, Reason
 from integrations.http import longest_request
-from integrations.locks import named_lock
 from integrations.models import Account, Carrier, ElevenLabsKey, KeyStatus, PhoneProvider
 from integrations.post_call_webhook import WebhookResult, register_webhook
 from integrations.problems import problem_from
