@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import structlog
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from redis import RedisError
-from redis.exceptions import LockError
-from redis.lock import Lock
 
-from aispinner.core import broker
 from aispinner.core.errors import NotFound, ProviderFailed
+from aispinner.core.locks import named_lock
 from integrations.elevenlabs.client import ElevenLabsClient
 from integrations.errors import ProviderError, Reason
 from integrations.models import ElevenLabsKey, KeyStatus
@@ -24,7 +21,7 @@ from telephony.models import Call
 log = structlog.get_logger(__name__)
 
 NONE = "This call has no recording."
-FETCH_SECONDS = 120  # after which another may try
+LONGEST_WAIT = timedelta(seconds=30)
 
 
 def recording_name(call: Call) -> str:
@@ -41,7 +38,8 @@ def audio_for(call: Call) -> File[bytes]:
     if not default_storage.exists(name):
         if not (call.has_audio and call.conversation_id):
             raise NotFound(NONE)
-        with _alone(call.call_id):
+        # Two who ask at once fetch once. Who has waited in vain fetches too: the second file replaces the first.
+        with named_lock(f"recording:{call.call_id}", wait=LONGEST_WAIT):
             if not default_storage.exists(name):
                 _keep(name, _from_provider(call))
     return default_storage.open(name)
@@ -96,27 +94,3 @@ def _keep(name: str, chunks: Iterator[bytes]) -> None:
                 default_storage.save(name, File(incoming))
         finally:
             partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(call_id: str) -> Iterator[None]:
-    """Two who ask at once fetch once. Where Valkey is away they fetch twice, and the second replaces the first."""
-    lock = broker.client().lock(
-        broker.key(f"recording:{call_id}"), timeout=FETCH_SECONDS, blocking_timeout=FETCH_SECONDS
-    )
-    try:
-        held = lock.acquire()
-    except RedisError:
-        held = False
-    try:
-        yield
-    finally:
-        if held:
-            _release(lock)
-
-
-def _release(lock: Lock) -> None:
-    try:
-        lock.release()
-    except (LockError, RedisError):  # it ran out, or Valkey has gone: nothing is lost
-        log.info("recording_lock_gone")

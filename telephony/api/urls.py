@@ -1,0 +1,31 @@
+"""The published telephony addresses."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from telephony.api.audio import AudioView
+from telephony.api.calls import EventsView
+from telephony.api.journal import CallView, JournalView, NodeJournalView
+from telephony.api.keys import KeyView
+from telephony.api.runs import CancelView, NameView, PauseView, ResumableView, ResumeView, RunsView, RunView
+from telephony.api.settings import SettingsView
+from telephony.api.start import StartView
+
+urlpatterns = [
+    path("telephony/dialer/start", StartView.as_view()),
+    path("telephony/runs", RunsView.as_view()),
+    path("telephony/runs/resumable", ResumableView.as_view()),
+    path("telephony/runs/<str:call_id>", RunView.as_view()),
+    path("telephony/runs/<str:call_id>/pause", PauseView.as_view()),
+    path("telephony/runs/<str:call_id>/resume", ResumeView.as_view()),
+    path("telephony/runs/<str:call_id>/cancel", CancelView.as_view()),
+    path("telephony/runs/<str:call_id>/name", NameView.as_view()),
+    path("telephony/calls/<str:call_id>/events", EventsView.as_view()),
+    path("telephony/calls/<str:call_id>/audio", AudioView.as_view()),
+    path("telephony/journal", JournalView.as_view()),
+    path("telephony/journal/call/<str:call_id>", CallView.as_view()),
+    path("telephony/journal/<str:node_id>", NodeJournalView.as_view()),
+    path("telephony/settings", SettingsView.as_view()),
+    path("integrations/elevenlabs/keys/<str:key_id>", KeyView.as_view()),
+]
