@@ -8,7 +8,8 @@ from agents.models import Agent
 from aispinner.core.errors import Invalid
 from aispinner.core.models import Node, NodeType, Workspace
 from integrations.calls import VoiceStack
-from integrations.models import Account, ElevenLabsKey, KeyStatus, PhoneProvider
+from integrations.models import Account, ElevenLabsKey, PhoneProvider
+from integrations.services import newest_working_key
 from telephony.models import TelephonySettings
 
 
@@ -35,7 +36,7 @@ def line_up(*, workspace: Workspace, node: Node, agent_node_id: str | None) -> L
         )
     if provider is None:
         raise Invalid(
-            f"Node {node.node_id} has no phone number to call from: connect an ai.phone_number node with a phone provider to it."
+            f"Node {node.node_id} has no number to call from: connect an ai.phone_number node that has one."
         )
     agent = _agent(workspace, node, provider, agent_node_id)
     key = _key(workspace, agent)
@@ -99,10 +100,7 @@ def _agent(workspace: Workspace, node: Node, provider: PhoneProvider, agent_node
 
 def _key(workspace: Workspace, agent: Agent) -> ElevenLabsKey:
     """The newest working key; of the agent's own account, where that is known."""
-    keys = ElevenLabsKey.objects.filter(workspace=workspace, status=KeyStatus.WORKING).select_related("account")
-    if agent.account_id is not None:
-        keys = keys.filter(account=agent.account_id)
-    key = keys.order_by("-pk").first()
+    key = newest_working_key(workspace=workspace, account=agent.account)
     if key is None:
         raise Invalid(
             "This workspace has no working ElevenLabs key for the agent's account; "

@@ -15,6 +15,7 @@ from django.utils import timezone
 from aispinner.core.errors import AccountExhausted, Conflict, Unavailable
 from aispinner.core.models import Node, Workspace
 from integrations.models import Account, ElevenLabsKey, KeyStatus
+from integrations.services import newest_working_key
 from telephony.dialer.bell import ring_chunks, ring_runs
 from telephony.dialer.claims import submit_timeout
 from telephony.dialer.ledger import take_numbers
@@ -186,11 +187,10 @@ def _wait_for_the_wire(run: Run) -> None:
         time.sleep(0.1)
 
 
-def _working_key(run: Run) -> ElevenLabsKey | None:
+def _working_key(run: Run) -> ElevenLabsKey:
     if run.api_key is not None and run.api_key.status == KeyStatus.WORKING:
         return run.api_key
-    keys = ElevenLabsKey.objects.filter(workspace=run.workspace_id, account=run.account_id, status=KeyStatus.WORKING)
-    key = keys.order_by("-pk").first()
+    key = newest_working_key(workspace=run.workspace, account=run.account)
     if key is None:
         raise Conflict("No working ElevenLabs key of this campaign's account is left; add one, then resume.")
     return key

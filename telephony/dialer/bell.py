@@ -7,19 +7,15 @@ from functools import partial
 
 import structlog
 from celery import current_app
-from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
-from redis import ConnectionPool, Redis, RedisError
+from redis import RedisError
+
+from aispinner.core import broker
 
 log = structlog.get_logger(__name__)
 
 QUIET = 5  # seconds in which a second ring for the same row, not yet answered, is left out
-_pool = ConnectionPool.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=2)
-
-
-def _redis() -> Redis:
-    return Redis(connection_pool=_pool)
 
 
 def ring_runs(run_ids: Iterable[int]) -> None:
@@ -45,7 +41,7 @@ def _ring(task: str, row_ids: Iterable[int]) -> None:
 def _ring_now(task: str, row_id: int) -> None:
     """Rings for a row that waits to be looked at already are one."""
     try:
-        if _redis().set(_name(task, row_id), 1, nx=True, ex=QUIET):
+        if broker.client().set(_name(task, row_id), 1, nx=True, ex=QUIET):
             current_app.send_task(f"telephony.tasks.{task}", args=[row_id])
     except (RedisError, OperationalError):
         log.warning("bell_not_rung", task=task, row_id=row_id)  # the sweep will find the row
@@ -54,10 +50,10 @@ def _ring_now(task: str, row_id: int) -> None:
 def answer(task: str, row_id: int) -> None:
     """The bell is being answered: what happens from now on rings anew."""
     try:
-        _redis().delete(_name(task, row_id))
+        broker.client().delete(_name(task, row_id))
     except RedisError:
         log.warning("bell_not_answered", task=task, row_id=row_id)
 
 
 def _name(task: str, row_id: int) -> str:
-    return f"bell:{task}:{row_id}"
+    return broker.key(f"bell:{task}:{row_id}")

@@ -11,7 +11,8 @@ from django.db import transaction
 
 from integrations.calls import CallReport, Outcome, Phase
 from integrations.errors import Answer, ProviderError, Reason
-from integrations.models import Account, ElevenLabsKey, KeyStatus
+from integrations.models import Account
+from integrations.services import forget_registration, mark_key_refused, newest_working_key
 from telephony.dialer.bell import ring_chunks, ring_runs
 from telephony.dialer.pacing import backoff, poll_delay
 from telephony.dialer.runs import change_run, locked_run, stop_run
@@ -165,18 +166,14 @@ def _blame_numbers(chunk_id: int, error: ProviderError, *, now: datetime) -> boo
 def _stop(chunk_id: int, error: ProviderError, *, now: datetime) -> None:
     """The account, agent or number is refused: give the numbers back, try another key of the account, else pause."""
     dissolve_chunk(chunk_id, now=now)
-    chunk = Chunk.objects.select_related("run").get(pk=chunk_id)
+    chunk = Chunk.objects.select_related("run__workspace", "run__account").get(pk=chunk_id)
     if error.reason is Reason.KEY_REFUSED and chunk.api_key_id is not None:
-        ElevenLabsKey.objects.filter(pk=chunk.api_key_id).update(status=KeyStatus.REFUSED)
-        other = (
-            ElevenLabsKey.objects.filter(
-                workspace=chunk.run.workspace_id, account=chunk.run.account_id, status=KeyStatus.WORKING
-            )
-            .order_by("-pk")
-            .first()
-        )
+        mark_key_refused(key_id=chunk.api_key_id)
+        other = newest_working_key(workspace=chunk.run.workspace, account=chunk.run.account)
         if other is not None:
             Run.objects.filter(pk=chunk.run_id).update(api_key=other)
             ring_runs([chunk.run_id])
             return
+    if error.reason is Reason.NUMBER_MISSING and chunk.run.phone_provider_id is not None:
+        forget_registration(phone_provider_id=chunk.run.phone_provider_id)  # looked for again when it is resumed
     stop_runs([chunk.run_id], reason=error.reason.value, now=now)

@@ -37,9 +37,7 @@ class ElevenLabsStack:
 
     def submit(self, order: Order) -> str:
         """POST one batch with every call of the order. Equal submits are two batches: never repeated here."""
-        number_id = (
-            PhoneProvider.objects.filter(pk=order.phone_provider_id or 0).values_list("registered_id", flat=True).get()
-        )
+        provider = PhoneProvider.objects.get(pk=order.phone_provider_id or 0)
         batch = self._client(order).submit_batch(
             call_name=order.key,
             agent_id=order.agent_id,
