@@ -11,6 +11,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 
 ROOT = Path(__file__).resolve().parents[2]  # the clone
+LENT = "AISPINNER_LENT"  # names the variables that a `./dev test` around us has set
 LOOPBACK_HOSTS = "127.0.0.1,localhost,[::1]"
 
 
@@ -69,10 +70,12 @@ def project_environment(
         **secrets,
     }
     outside = {name: os.environ[name] for name in ours if name in os.environ}
-    return {
-        **ours,
-        **outside,
-        "DATABASE_URL": services.database_url,
-        "REDIS_URL": services.redis_url,
-        "PYTHONUNBUFFERED": "1",
-    }
+    urls = {"DATABASE_URL": services.database_url, "REDIS_URL": services.redis_url}
+    whole = {**ours, **outside, **urls, "PYTHONUNBUFFERED": "1"}
+    return {**whole, LENT: " ".join(whole)}
+
+
+def outer_environment() -> dict[str, str]:
+    """Our environment without what a `./dev test` or `./dev up` around us has set: to run another one beside it."""
+    lent = os.environ.get(LENT, "").split()
+    return {name: value for name, value in os.environ.items() if name not in lent and name != LENT}

@@ -35,5 +35,5 @@ def databases(state: State) -> Iterator[tuple[Supervisor, dict[str, str]]]:
 
 def run_manage(arguments: Sequence[str], *, state_dir: Path) -> int:
     """Run manage.py with `arguments`; its exit code."""
-    with databases(State(state_dir)) as (supervisor, env):
+    with State(state_dir) as state, databases(state) as (supervisor, env):
         return supervisor.run_in_foreground(argv=[sys.executable, str(ROOT / "manage.py"), *arguments], env=env)

@@ -13,12 +13,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from aispinner.local.errors import CannotRunError
-from aispinner.local.programs import Program, Stage
+from aispinner.local.programs import Program, Stage, User
+
+Finished = subprocess.CompletedProcess[str]
 
 DATABASE = "aispinner"
 LONGEST_SOCKET_FOLDER = 88  # bytes: a socket's whole path must stay under 104 (macOS) or 108 (Linux)
@@ -59,10 +61,10 @@ def find_binaries() -> tuple[Path, str]:
     )
 
 
-def unprivileged() -> dict[str, int | list[int]]:
-    """As whom the server runs, in Popen's words: `nobody` where we are root, ourselves otherwise."""
+def unprivileged() -> User | None:
+    """As whom the server runs: `nobody` where we are root, ourselves (None) otherwise."""
     if os.geteuid() != 0:
-        return {}
+        return None
     try:
         nobody = pwd.getpwnam("nobody")
     except KeyError:
@@ -70,13 +72,30 @@ def unprivileged() -> dict[str, int | list[int]]:
             "PostgreSQL does not run as root, and this machine has no user `nobody` to run it as. "
             "Run this as an ordinary user, or set DATABASE_URL."
         ) from None
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    return User(uid=nobody.pw_uid, gid=nobody.pw_gid)
 
 
-def is_reachable(path: Path) -> bool:
-    """Whether the server's user can enter (a folder) or run (a file) `path`."""
-    test = ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)]
-    return subprocess.run(test, cwd="/", check=False, **unprivileged()).returncode == 0  # type: ignore[call-overload,no-any-return]
+def run_as(
+    user: User | None, argv: Sequence[str], *, stdin: str = "", env: Mapping[str, str] | None = None
+) -> Finished:
+    """Run a command to its end as `user` (None: as ourselves), in a folder that everybody may enter."""
+    return subprocess.run(
+        list(argv),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=None if env is None else dict(env),
+        cwd="/",
+        check=False,
+        user=None if user is None else user.uid,
+        group=None if user is None else user.gid,
+        extra_groups=None if user is None else (),
+    )
+
+
+def is_reachable(path: Path, *, user: User | None) -> bool:
+    """Whether `user` can enter (a folder) or run (a file) `path`."""
+    return run_as(user, ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)]).returncode == 0
 
 
 class Postgres:
@@ -86,11 +105,11 @@ class Postgres:
         """`folder` is where its files go (or a link to where they are); `throwaway` trades safety for speed."""
         self.throwaway = throwaway
         self.temporary: list[Path] = []  # folders made elsewhere, to be removed after the run
-        self._run_as = unprivileged()
+        self._user = unprivileged()
         self._binaries, self.version = find_binaries()
         folder.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._home = self._reachable_home(folder)
-        if not is_reachable(self._binaries / "postgres"):
+        if not is_reachable(self._binaries / "postgres", user=self._user):
             self._binaries = self._copy_of_binaries()
         self.data = self._home / f"data-{self.version.split('.')[0]}"
         self._socket = self._socket_folder()
@@ -143,7 +162,7 @@ class Postgres:
             stage=Stage.DATABASE,
             stop_signal=signal.SIGINT,  # its "fast" shutdown: ends sessions, writes a checkpoint
             grace=20.0,
-            run_as=self._run_as,
+            run_as=self._user,
         )
 
     def _is_ready(self, pid: int) -> bool:
@@ -156,7 +175,7 @@ class Postgres:
 
     def _reachable_home(self, folder: Path) -> Path:
         """`folder` itself, or where its link leads: a folder that the server's user can enter."""
-        if is_reachable(folder):
+        if is_reachable(folder, user=self._user):
             return folder
         link = folder / "elsewhere"
         if not link.is_dir():  # never made, or cleaned away
@@ -193,9 +212,8 @@ class Postgres:
         return folder
 
     def _hand_over(self, folder: Path) -> None:
-        if self._run_as:
-            nobody = pwd.getpwnam("nobody")
-            os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        if self._user:
+            os.chown(folder, self._user.uid, self._user.gid)
 
     def _environment(self) -> dict[str, str]:
         """Ours without PG*: they would name somebody's other server."""
@@ -203,15 +221,7 @@ class Postgres:
         return {**inherited, "LC_ALL": "C", "TZ": "UTC"}
 
     def _run(self, program: str, *arguments: str, stdin: str = "") -> None:
-        done = subprocess.run(  # type: ignore[call-overload]
-            [self._binaries / program, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=self._environment(),
-            cwd="/",
-            check=False,
-            **self._run_as,
-        )
+        argv = [str(self._binaries / program), *arguments]
+        done = run_as(self._user, argv, stdin=stdin, env=self._environment())
         if done.returncode:
             raise CannotRunError(f"PostgreSQL's {program} failed:\n\n{done.stdout}{done.stderr}")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,14 @@ class Stage(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class User:
+    """Whom a program runs as, when not as us."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Program:
     """What to run and how to treat it."""
 
@@ -42,7 +50,7 @@ class Program:
     stage: Stage = Stage.PRODUCER
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 6.0  # seconds from the stop signal to SIGKILL
-    run_as: Mapping[str, int | list[int]] = field(default_factory=dict)  # Popen's user, group, extra_groups
+    run_as: User | None = None
 
 
 def tie_to_parent(*, parent: int, death_signal: int) -> None:
@@ -77,7 +85,7 @@ class Guard:
 
     def watch(self, *, pid: int, program: Program) -> None:
         """Have it stop `program`, running as `pid`, should we be killed."""
-        self._tell(watch=pid, stage=int(program.stage), signal=int(program.stop_signal))
+        self._tell(watch=pid, stage=int(program.stage), signal=int(program.stop_signal), grace=program.grace)
 
     def forget(self, *, pid: int) -> None:
         """The process has ended: its number may soon be somebody else's."""
@@ -94,7 +102,7 @@ class Guard:
             pipe.close()
         self._process.wait()
 
-    def _tell(self, **message: int | str) -> None:
+    def _tell(self, **message: float | str) -> None:
         pipe = self._pipe()
         with contextlib.suppress(BrokenPipeError):  # somebody killed it; the parent-death signals remain
             pipe.write(json.dumps(message) + "\n")
@@ -112,8 +120,8 @@ class Child:
     def __init__(self, *, program: Program, guard: Guard) -> None:
         self.program = program
         self.started_at = time.monotonic()
-        self.stopping = False
         self._guard = guard
+        as_user = program.run_as
         with program.log.open("ab") as log:
             self._process = subprocess.Popen(
                 list(program.argv),
@@ -125,7 +133,9 @@ class Child:
                 start_new_session=True,
                 # Safe here: we run no second thread (and fork from the one whose end the child must notice).
                 preexec_fn=partial(tie_to_parent, parent=os.getpid(), death_signal=int(program.stop_signal)),  # noqa: PLW1509
-                **program.run_as,  # type: ignore[arg-type]  # user, group and extra_groups
+                user=None if as_user is None else as_user.uid,
+                group=None if as_user is None else as_user.gid,
+                extra_groups=None if as_user is None else (),
             )
         guard.watch(pid=self.pid, program=program)
 
@@ -144,7 +154,6 @@ class Child:
 
     def ask_to_stop(self) -> None:
         """Send the polite signal to the leader, which stops its own children."""
-        self.stopping = True
         if self._process.poll() is None:
             self._process.send_signal(self.program.stop_signal)
 

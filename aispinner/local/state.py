@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aispinner.local.environment import new_secrets, read_private, write_private
 from aispinner.local.errors import CannotRunError
+from aispinner.local.guard import is_alive
 
 LONGEST_CLEAN_UP = 40.0  # seconds that the guard of a killed process may take
 
@@ -31,6 +32,16 @@ class State:
             ) from None
         self._environment_file = self.folder / "environment.json"
         self._marks_file = self.folder / "marks.json"
+
+    def __enter__(self) -> State:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the folder; a guard that shares the lock holds it until it has cleaned up."""
+        self._lock.close()
 
     @property
     def lock_descriptor(self) -> int:
@@ -102,12 +113,4 @@ class State:
         """The process that has the folder; None where it is dead (its guard still cleans up) or has not yet said."""
         self._lock.seek(0)
         text = self._lock.read().strip()
-        if not text.isdigit():
-            return None
-        try:
-            os.kill(int(text), 0)
-        except ProcessLookupError:
-            return None
-        except PermissionError:
-            pass
-        return int(text)
+        return int(text) if text.isdigit() and is_alive(int(text)) else None

@@ -19,7 +19,7 @@ class Screen:
         self._has_colour = self.is_live and not os.environ.get("NO_COLOR")
         self._live_line = False
         try:
-            "✓✗█░·".encode(self._stream.encoding or "ascii")
+            "✓✗█░·".encode(self._stream.encoding or "utf-8")
             self._marks = ("✓", "✗", "█", "░", " · ")
         except UnicodeEncodeError:
             self._marks = ("ok", "--", "#", ".", ", ")

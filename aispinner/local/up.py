@@ -119,7 +119,8 @@ class Up:
             sim_port=self.sim_port,
         )
         self.state.publish_environment(published)
-        self.env = {**os.environ, **published}
+        simulator_file = str(self.state.folder / "simulator.json")  # what was registered there outlives a restart
+        self.env = {**os.environ, **published, "AISPINNER_SIM_STATE": simulator_file}
         return services
 
     def _migrate(self, services: Services) -> None:
@@ -227,11 +228,11 @@ class Up:
 
 def run_up(wishes: Wishes) -> int:
     """`./dev up`; the exit code."""
-    state = State(wishes.state_dir)
-    state.acquire()
-    guard = Guard(keep_open=[state.lock_descriptor])
-    try:
-        Up(wishes=wishes, state=state, guard=guard, screen=Screen()).run()
-    finally:
-        guard.close()
+    with State(wishes.state_dir) as state:
+        state.acquire()
+        guard = Guard(keep_open=[state.lock_descriptor])
+        try:
+            Up(wishes=wishes, state=state, guard=guard, screen=Screen()).run()
+        finally:
+            guard.close()
     return 0
