@@ -1,0 +1,1 @@
+"""Agents, and the phone providers that they answer, over HTTP."""
