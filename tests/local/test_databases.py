@@ -9,6 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from aispinner.local.errors import CannotRunError
 from aispinner.local.guard import is_alive
@@ -81,7 +83,7 @@ def test_valkey_wants_its_password(supervisor: Supervisor, tmp_path: Path) -> No
     list(supervisor.wait_ready(supervisor.start(program)))
     client = redis.Redis.from_url(valkey.url)
     assert client.ping() is True
-    stranger = redis.Redis(host="127.0.0.1", port=client.get_connection_kwargs()["port"])
+    stranger = redis.Redis(host="127.0.0.1", port=client.get_connection_kwargs()["port"], retry=Retry(NoBackoff(), 0))
     with pytest.raises(redis.AuthenticationError):
         stranger.ping()
     for connected in (client, stranger):
