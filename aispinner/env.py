@@ -45,7 +45,7 @@ def http_url(name: str, *, default: str) -> str:
 
 
 def fernet_keys(name: str) -> list[str]:
-    """Fernet keys, newest first: the first encrypts, all decrypt (github.com/fernet/spec: 32 bytes, url-safe base64)."""
+    """Fernet keys, newest first: the first encrypts, all decrypt (fernet spec: 32 bytes, url-safe base64)."""
     hint = (
         "It encrypts provider credentials. Make one with: "
         "python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"

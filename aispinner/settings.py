@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
+
+from django.templatetags.static import static
 
 from aispinner.core.logs import logging_config
 from aispinner.env import choice, env, fernet_keys, http_url, required, whole_number
@@ -33,6 +36,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024  # 100,000 numbers with variables
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -48,13 +52,13 @@ INSTALLED_APPS = [
     "telephony",
 ]
 MIDDLEWARE = [
+    "aispinner.core.middleware.RequestMiddleware",  # first: everything that happens bears the request's id
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -78,7 +82,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 # --- Where things are kept -----------------------------------------------------------------------
-DATABASES = {"default": env.db_url_config(required("DATABASE_URL", hint="For example postgresql://user:secret@host/name."))}
+DATABASES = {
+    "default": env.db_url_config(required("DATABASE_URL", hint="For example postgresql://user:secret@host/name."))
+}
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise SystemExit("DATABASE_URL must name a PostgreSQL database: locks that never wait and never lose need it.")
 DATABASES["default"]["OPTIONS"] = {
@@ -108,7 +114,8 @@ WHITENOISE_USE_FINDERS = True  # a fresh clone serves its static files without c
 # --- Who may come in -----------------------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = False  # the proxy's business
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
@@ -119,6 +126,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["aispinner.core.rendering.JSONParser"],
     "EXCEPTION_HANDLER": "aispinner.core.failures.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "NUM_PROXIES": 1 if BEHIND_PROXY else 0,  # whose X-Forwarded-For is believed when attempts are counted
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 KNOX_TOKEN_MODEL = "core.ApiToken"  # noqa: S105 - a model's name
@@ -139,6 +147,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 SWEEP_SECONDS = whole_number("SWEEP_SECONDS", default=1, low=1, high=60)
 CELERY_BEAT_SCHEDULE = {
+    "heartbeat": {"task": "aispinner.core.tasks.heartbeat", "schedule": 5, "options": {"expires": 10}},
+    "forget": {"task": "aispinner.core.tasks.forget", "schedule": 3600, "options": {"expires": 600}},
     "sweep": {"task": "telephony.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 10}},
 }
 
@@ -151,12 +161,38 @@ ELEVENLABS_READ_TIMEOUT = whole_number("ELEVENLABS_READ_TIMEOUT", default=20, lo
 LOG_LEVEL = choice("LOG_LEVEL", default="INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = logging_config(level=LOG_LEVEL, style=choice("LOG_FORMAT", default="json", allowed=("json", "console")))
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # checked by our middleware
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
+DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = logging.DEBUG  # a sweep every second
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "AiSpinner Telephony",
-    "SITE_HEADER": "AiSpinner Telephony",
-    "SITE_SUBHEADER": "Campaigns, calls and what was said",
-    "SITE_SYMBOL": "call",
-    "SHOW_HISTORY": True,
+    "SITE_HEADER": "AiSpinner",
+    "SITE_SUBHEADER": "Telephony",
+    "SITE_SYMBOL": "graphic_eq",
+    "SITE_URL": None,
+    "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "DASHBOARD_CALLBACK": "telephony.admin.dashboard.dashboard",
+    "SIDEBAR": {"navigation": "telephony.admin.navigation.sidebar"},
+    "STYLES": [lambda _request: static("console/console.css")],
+    "SCRIPTS": [lambda _request: static("console/console.js")],
+    "COLORS": {
+        "primary": {
+            "50": "oklch(96.2% .018 272.314)",
+            "100": "oklch(93% .034 272.788)",
+            "200": "oklch(87% .065 274.039)",
+            "300": "oklch(78.5% .115 274.713)",
+            "400": "oklch(67.3% .182 276.935)",
+            "500": "oklch(58.5% .233 277.117)",
+            "600": "oklch(51.1% .262 276.966)",
+            "700": "oklch(45.7% .24 277.023)",
+            "800": "oklch(39.8% .195 277.366)",
+            "900": "oklch(35.9% .144 278.697)",
+            "950": "oklch(25.7% .09 281.288)",
+        }
+    },
 }

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("", include("aispinner.core.api.urls")),
+    path("", include("integrations.api.urls")),
+    path("", include("agents.api.urls")),
+    path("", include("telephony.api.urls")),
+    path("", include("telephony.webhooks.urls")),
 ]
+
+handler400 = "aispinner.core.pages.bad_request"
+handler403 = "aispinner.core.pages.permission_denied"
+handler404 = "aispinner.core.pages.page_not_found"
+handler500 = "aispinner.core.pages.server_error"

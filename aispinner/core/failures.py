@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator, Mapping
 from math import ceil
 from typing import Any
@@ -22,6 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from aispinner.core.errors import Problem, Unavailable
+from aispinner.core.logs import where
 
 log = structlog.get_logger(__name__)
 
@@ -48,21 +48,12 @@ _DJANGO = {  # the first that fits
 def exception_handler(error: Exception, context: Mapping[str, Any] | None = None) -> Response:
     """The answer to `error`: always `{"detail": …}`, perhaps with `errors`. DRF calls it for every view."""
     set_rollback()
-    answer = _known(error)
-    if answer is None:
-        answer = _unknown(error, context or {})
-    return answer
+    return answer_to(error) or _unknown(context or {})
 
 
 def request_id() -> str:
     """The id of the request being answered, as in its X-Request-ID header; empty outside of one."""
     return str(structlog.contextvars.get_contextvars().get("request_id", ""))
-
-
-def where(error: BaseException) -> list[str]:
-    """The last frames an exception went through. Its text is left out: it may hold what must not be logged."""
-    frames = traceback.extract_tb(error.__traceback__)[-8:]
-    return [f"{frame.filename.rsplit('site-packages/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames]
 
 
 def _answer(
@@ -78,7 +69,8 @@ def _answer(
     return Response(body, status=code, headers=headers)
 
 
-def _known(error: Exception) -> Response | None:
+def answer_to(error: Exception) -> Response | None:
+    """The answer to an error that means something to the client; None where it is a fault of ours."""
     if isinstance(error, Problem):
         return _from_problem(error)
     if isinstance(error, exceptions.ValidationError):
@@ -118,11 +110,10 @@ def _from_django(error: Exception) -> Response | None:
     return None
 
 
-def _unknown(error: Exception, context: Mapping[str, Any]) -> Response:
+def _unknown(context: Mapping[str, Any]) -> Response:
     request = context.get("request")
-    # Django's test client listens, and raises the exception in the test: nothing unexpected passes as a mere 500.
-    got_request_exception.send(sender=exception_handler, request=getattr(request, "_request", request))
-    log.error("unexpected_error", error=type(error).__name__, where=where(error))
+    # The middleware listens, and logs it; so does Django's test client, which raises the exception in the test.
+    got_request_exception.send(sender=None, request=getattr(request, "_request", request))
     return failed()
 
 

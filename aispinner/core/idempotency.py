@@ -36,6 +36,12 @@ def answer_once(*, request: Request, workspace: Workspace, work: Callable[[], Re
         return _once(request=request, workspace=workspace, key=key, work=work)
 
 
+def forget_old_keys() -> int:
+    """Delete the keys that are no longer good; how many."""
+    deleted, _ = IdempotencyKey.objects.filter(created_at__lte=timezone.now() - LIFETIME).delete()
+    return deleted
+
+
 def _once(*, request: Request, workspace: Workspace, key: str, work: Callable[[], Response]) -> Response:
     mine = IdempotencyKey.objects.filter(user=caller(request), workspace=workspace, key=key, path=request.path[:200])
     mine.filter(created_at__lte=timezone.now() - LIFETIME).delete()

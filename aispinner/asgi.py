@@ -1,0 +1,27 @@
+"""Everything on one port: sockets and streams to async code, all other HTTP to Django in threads."""
+
+from __future__ import annotations
+
+import os
+
+from django.conf import settings
+from django.urls import URLPattern
+
+from aispinner.serving.bridge import WSGIBridge
+from aispinner.serving.router import Router
+from aispinner.wsgi import application as django
+
+# Hooks for async code: `path("ws/events", application)`. An ASGI application finds what the path held in
+# `scope["url_route"]["kwargs"]`. When the server stops, its `receive()` says that the client is gone.
+SOCKETS: list[URLPattern] = []
+STREAMS: list[URLPattern] = []  # GET with `Accept: text/event-stream`; without it, the path is Django's
+
+application = Router(
+    http=WSGIBridge(
+        django,
+        threads=int(os.environ.get("AISPINNER_THREADS", "4")),
+        body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+    ),
+    sockets=SOCKETS,
+    streams=STREAMS,
+)
