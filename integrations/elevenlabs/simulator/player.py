@@ -235,6 +235,7 @@ class Player:
             self._later(1.0, self._answer, account, call)
             return
         call.ledger = self._world.place(call, account)
+        account.count_dial(call.agent_id)
         story, twilio = call.story, call.phone["provider"] == "twilio"
         if story.outcome == "failed":
             fault = start_fault(story, call.phone["provider"])
@@ -257,7 +258,7 @@ class Player:
         wanted = rule.fault if rule is not None else call.story.outcome
         if wanted == "out_of_credits":
             return OUT_OF_CREDITS
-        if wanted == "daily_limit" or account.agent_calls.get(call.agent_id, 0) > limit:
+        if wanted == "daily_limit" or account.dialled(call.agent_id) >= limit:
             return daily_limit_error(limit)
         if wanted == "credits_mid_call":
             self._later(call.story.ring_secs + call.story.talk_secs / 2, self._cut, account, call)

@@ -90,7 +90,11 @@ class RunningSimulator:
 def running(config: SimulatorConfig | None = None, *, port: int = 0) -> Iterator[RunningSimulator]:
     """A simulator in a thread of this process, on a free port of 127.0.0.1 unless one is given."""
     config = config or SimulatorConfig(speed=600.0)
-    with socket.create_server((DEFAULT_HOST, port)) as listener:
+    # Named as TCP: asyncio switches off Nagle's delay (40 ms an answer) only on sockets that say so.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((DEFAULT_HOST, port))
+        listener.listen(256)
         server = _server(config, host=DEFAULT_HOST, port=listener.getsockname()[1])
         thread = threading.Thread(target=server.run, args=([listener],), name="elevenlabs-simulator", daemon=True)
         thread.start()

@@ -185,7 +185,7 @@ class Account:
     in_flight: int = 0
     max_in_flight: int = 0
     agent_in_flight: dict[str, int] = field(default_factory=dict)
-    agent_calls: dict[str, int] = field(default_factory=dict)
+    dialled_today: dict[tuple[str, int], int] = field(default_factory=dict)
     agent_last_call: dict[str, int] = field(default_factory=dict)
     open_batches: deque[Batch] = field(default_factory=deque)
 
@@ -193,11 +193,18 @@ class Account:
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
         self.agent_in_flight[agent_id] = self.agent_in_flight.get(agent_id, 0) + 1
-        self.agent_calls[agent_id] = self.agent_calls.get(agent_id, 0) + 1
 
     def free_line(self, agent_id: str) -> None:
         self.in_flight -= 1
         self.agent_in_flight[agent_id] -= 1
+
+    def dialled(self, agent_id: str) -> int:
+        """Calls of that agent dialled on this UTC day."""
+        return self.dialled_today.get((agent_id, int(time.time()) // 86_400), 0)
+
+    def count_dial(self, agent_id: str) -> None:
+        key = (agent_id, int(time.time()) // 86_400)
+        self.dialled_today[key] = self.dialled_today.get(key, 0) + 1
 
     def keep(self, conversation: Conversation) -> None:
         self.conversations[conversation.id] = conversation
