@@ -19,6 +19,8 @@ _ERRORS = (  # what `metadata.error.reason` starts with, and our word for it
     (re.compile(r"transaction failed to complete"), "sip_transaction_failed"),
     (re.compile(r".*(quota|credits)", re.IGNORECASE), "quota_exhausted"),
 )
+_WORD = re.compile(r"[a-z_]{1,64}\Z")
+_GENERAL_ERROR_TYPES = frozenset({"call_initialization_error", "dependency_error"})
 _CODE_OUT_OF_CREDITS, _CODE_DAILY_LIMIT = 3000, 4300
 
 _CALL_RESULTS = MappingProxyType(  # metadata.phone_call.call_result, failure_reason of a webhook, Twilio's CallStatus
@@ -143,15 +145,12 @@ def _report_from_failure(data: dict[str, Any]) -> CallReport:
 
 
 def _outcome_from_carrier(metadata: Mapping[str, Any]) -> tuple[Outcome | None, str]:
-    """`{type: "twilio" | "sip", body}` of a call_initiation_failure."""
+    """Of `{type: "twilio" | "sip", body}`; None where it leaves open whether anything was dialled."""
     body = _object(metadata, "body")
     sip_status = int(number(body, "sip_status_code") or number(body, "SipResponseCode"))
-    if 300 <= sip_status <= 699:
-        return _outcome_of_sip(sip_status), f"sip_{sip_status}"
-    call_status = text(body, "CallStatus").replace("-", "_")
-    if call_status in _CALL_RESULTS:
-        return _CALL_RESULTS[call_status], ""
-    return (Outcome.ERROR, "twilio_failed") if call_status == "failed" else (None, "")
+    if sip_status in _SIP_OUTCOMES:
+        return _SIP_OUTCOMES[sip_status], f"sip_{sip_status}"
+    return _CALL_RESULTS.get(text(body, "CallStatus").replace("-", "_")), ""
 
 
 def _report(
@@ -223,15 +222,18 @@ def _failure(conversation: Mapping[str, Any], turns: tuple[Turn, ...]) -> tuple[
 def _outcome_of_error(conversation: Mapping[str, Any]) -> tuple[Outcome, str]:
     error = _error(conversation)
     code, reason, kind = int(number(error, "code")), text(error, "reason"), text(error, "error_type")
-    if kind == "no_answer":
-        return Outcome.NO_ANSWER, ""
+    plain = _CALL_RESULTS.get(reason.replace("-", "_"))
+    if kind == "no_answer" or plain is not None:
+        return plain or Outcome.NO_ANSWER, ""
     stated = _SIP_STATUS.search(reason)
     sip_status = int(stated[1]) if stated else code
     if 300 <= sip_status <= 699:
         return _outcome_of_sip(sip_status), f"sip_{sip_status}"
     word = next((word for pattern, word in _ERRORS if pattern.match(reason)), "")
     if text(_object(conversation, "metadata"), "termination_reason").startswith("Missing required dynamic variables"):
-        word = "missing_variables"
+        word = "missing_dynamic_variable"
+    if not word and kind not in _GENERAL_ERROR_TYPES and _WORD.match(kind):
+        word = kind
     return Outcome.ERROR, word or (f"provider_error_{code}" if 0 < code < 10_000 else "failed")
 
 
