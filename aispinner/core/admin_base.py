@@ -65,6 +65,8 @@ class ConsoleAdmin(_Base[M]):
         return max(found, key=list(Role).index, default=None)
 
     def _workspaces_of(self, row: M) -> set[int]:
+        if tuple(self.workspace_paths) == ("workspace",):
+            return {row.workspace_id}  # type: ignore[attr-defined]
         same = self.model._default_manager.filter(pk=row.pk)
         return {pk for path in self.workspace_paths for pk in same.values_list(path, flat=True) if pk is not None}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from django.utils import timezone
@@ -44,9 +44,8 @@ def when(moment: datetime | None, *, empty: str = "—") -> SafeString:
     """A moment as people say it ("4 min ago", "21 Nov, 14:32"); the exact one when pointed at. UTC."""
     if moment is None:
         return muted(empty)
-    return format_html(
-        '<time datetime="{}" title="{:%Y-%m-%d %H:%M:%S} UTC">{}</time>', moment.isoformat(), moment, ago(moment)
-    )
+    exact = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.isoformat(), exact, ago(moment))
 
 
 def ago(moment: datetime, *, now: datetime | None = None) -> str:

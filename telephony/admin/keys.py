@@ -1,0 +1,148 @@
+"""ElevenLabs keys in the admin: taken once, checked at ElevenLabs, never shown again but for their last 4 characters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from aispinner.core.admin_base import ConsoleAdmin
+from aispinner.core.admin_html import badge, two_lines, when
+from aispinner.core.errors import Problem
+from aispinner.core.models import Role
+from integrations import services
+from integrations.models import ElevenLabsKey, KeyStatus
+from integrations.post_call_webhook import WebhookState
+from telephony.admin.pieces import UNFINISHED
+from telephony.models import Run
+
+if TYPE_CHECKING:
+    from django.forms import PasswordInput as SecretInput
+    from django.forms import TextInput
+else:
+    from unfold.widgets import UnfoldAdminPasswordWidget as SecretInput
+    from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
+
+
+class AddKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Takes the key and has ElevenLabs check it; the row is made by the service that checks."""
+
+    key = forms.CharField(
+        label="API key",
+        widget=SecretInput(attrs={"autocomplete": "off", "placeholder": "sk_…", "spellcheck": "false"}),
+        help_text="From ElevenLabs, Developers, API keys. It is checked there, kept encrypted and never shown again.",
+    )
+
+    class Meta:
+        model = ElevenLabsKey
+        fields = ("workspace", "title")
+        widgets = {"title": TextInput()}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        try:
+            self.added = services.add_key(workspace=cleaned["workspace"], title=cleaned["title"], key=cleaned["key"])
+        except Problem as problem:
+            raise forms.ValidationError({"key": str(problem.detail)}) from None
+        return cleaned
+
+    def save(self, commit: bool = True) -> ElevenLabsKey:
+        """The row that the service made."""
+        self.instance = self.added.key
+        return self.instance
+
+    def save_m2m(self) -> None:
+        """Nothing: a key has no such fields."""
+
+
+@admin.register(ElevenLabsKey)
+class KeyAdmin(ConsoleAdmin[ElevenLabsKey]):
+    """The key itself is a column of this model, and in no field, list or search of this page."""
+
+    add_role = change_role = delete_role = Role.OWNER
+    list_display = ("named", "state", "account", "workspace", "checked")
+    list_select_related = ("account", "workspace")
+    search_fields = ("title", "last4")
+    search_help_text = "Search by title or last 4 characters"
+    ordering = ("-pk",)
+    actions = None
+    fields = ("title", "ending", "workspace", "account", "state", "checked", "created")
+    readonly_fields = ("ending", "workspace", "account", "state", "checked", "created")
+    add_fieldsets = ((None, {"fields": ("workspace", "title", "key")}),)
+    empty_icon = "key"
+    empty_title = "No ElevenLabs key yet"
+    empty_text = (
+        "Campaigns place their calls with a key of the workspace. Add one; ElevenLabs is asked whether it is good."
+    )
+
+    @admin.display(description="key")
+    def named(self, key: ElevenLabsKey) -> SafeString:
+        return two_lines(key.title or "ElevenLabs key", f"ends in {key.last4}")
+
+    @admin.display(description="key ends in")
+    def ending(self, key: ElevenLabsKey) -> str:
+        return f"…{key.last4}"
+
+    @admin.display(description="status")
+    def state(self, key: ElevenLabsKey) -> SafeString:
+        return badge(key.get_status_display(), "ok" if key.status == KeyStatus.WORKING else "bad")
+
+    @admin.display(description="checked")
+    def checked(self, key: ElevenLabsKey) -> SafeString:
+        return when(key.checked_at, empty="never")
+
+    @admin.display(description="added")
+    def created(self, key: ElevenLabsKey) -> SafeString:
+        return when(key.created_at)
+
+    def get_form(
+        self, request: HttpRequest, obj: ElevenLabsKey | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        if obj is None:
+            kwargs["form"] = AddKeyForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ElevenLabsKey | None = None) -> Any:
+        return self.readonly_fields if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: ElevenLabsKey, form: Any, change: bool) -> None:
+        if change:
+            obj.save(update_fields=["title"])
+            return
+        result = form.added.webhook
+        level = messages.INFO if result.state == WebhookState.REGISTERED else messages.WARNING
+        self.message_user(request, result.detail, level)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        key = self.get_object(request, object_id)
+        if key is not None and self.has_delete_permission(request, key) and (runs := list(unfinished_runs(key)[:3])):
+            names = ", ".join(map(str, runs))
+            sentence = (
+                f"This key is still in use by {names}. Cancel the campaign, or wait until it ends, then delete the key."
+            )
+            self.message_user(request, sentence, messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:integrations_elevenlabskey_change", args=(key.pk,)))
+        return super().delete_view(request, object_id, extra_context)
+
+    def delete_model(self, request: HttpRequest, obj: ElevenLabsKey) -> None:
+        services.delete_key(key=obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """The key alone: what was sent with it stays, and merely forgets it."""
+        return [str(key) for key in objs], {"ElevenLabs keys": len(objs)}, set(), []
+
+
+def unfinished_runs(key: ElevenLabsKey) -> QuerySet[Run]:
+    """Campaigns that still need `key`: their own, or that of calls which are out with it."""
+    mine = Run.objects.filter(api_key=key, status__in=UNFINISHED)
+    out = Run.objects.filter(chunks__api_key=key, chunks__finished_at__isnull=True)
+    return Run.objects.filter(pk__in=mine.values("pk").union(out.values("pk"))).order_by("-pk")

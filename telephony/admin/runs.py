@@ -1,0 +1,266 @@
+"""Campaigns in the admin: the list with live progress, the page of one, and pause, resume, cancel and rename."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+
+from aispinner.core.admin_base import ConsoleAdmin
+from aispinner.core.admin_html import muted, two_lines, when
+from aispinner.core.errors import Problem
+from aispinner.core.models import Role
+from telephony import services
+from telephony.admin import dashboard
+from telephony.admin.filters import ChoiceFilter
+from telephony.admin.pieces import UNFINISHED, lines_cell, progress_cell
+from telephony.admin.run_page import facts, is_live, live_answer, run_parts, state_part
+from telephony.admin.words import next_attempt, run_badge, wait_words
+from telephony.models import Run
+
+DONE_WORDS = {"pause": "Pausing: nothing more is dialled.", "resume": "Resumed.", "rename": "Renamed."}
+MOST_LIVE_ROWS = 100
+
+
+class StatusFilter(ChoiceFilter):
+    title = "status"
+    parameter_name = "status"
+    field = Run.status.field  # type: ignore[attr-defined]
+
+
+@admin.register(Run)
+class RunAdmin(ConsoleAdmin[Run]):
+    """Rows are written by the dialer alone; what people may do goes through `telephony.services`."""
+
+    operate_role: ClassVar[Role] = Role.EDITOR
+    list_display = ("campaign", "state", "progress_now", "lines", "waiting", "created", "controls")
+    list_display_links = ("campaign",)
+    list_filter = (StatusFilter, ("workspace", RelatedDropdownFilter), ("agent", RelatedDropdownFilter))
+    list_filter_submit = True
+    list_before_template = "console/run/live_list.html"
+    list_select_related = ("progress", "node", "agent", "workspace")
+    search_fields = ("name__icontains", "call_id__startswith", "node__node_id")
+    search_help_text = "Search by name, campaign id or node"
+    ordering = ("-pk",)
+    sortable_by = ()
+    show_full_result_count = False
+    actions = ("pause_selected", "resume_selected", "cancel_selected")
+    empty_icon = "campaign"
+    empty_title = "No campaign yet"
+    empty_text = "Start one with POST /telephony/dialer/start; it appears here at once and moves while you watch."
+
+    # --- the list -------------------------------------------------------------------------------
+
+    @admin.display(description="campaign")
+    def campaign(self, run: Run) -> SafeString:
+        return two_lines(run.name or run.call_id, f"{run.agent} · {run.node}")
+
+    @admin.display(description="status")
+    def state(self, run: Run) -> SafeString:
+        return _live_cell(run, "state", run_badge(run))
+
+    @admin.display(description="progress")
+    def progress_now(self, run: Run) -> SafeString:
+        return _live_cell(run, "progress", progress_cell(run.progress))
+
+    @admin.display(description="lines in use")
+    def lines(self, run: Run) -> SafeString:
+        return _live_cell(run, "lines", lines_cell(run))
+
+    @admin.display(description="waiting for")
+    def waiting(self, run: Run) -> SafeString:
+        return _live_cell(run, "waiting", _waiting_cell(run))
+
+    @admin.display(description="created")
+    def created(self, run: Run) -> SafeString:
+        return when(run.created_at)
+
+    @admin.display(description="")
+    def controls(self, run: Run) -> SafeString:
+        return _live_cell(run, "controls", state_part(run, may_operate=run.may_operate, small=True))  # type: ignore[attr-defined]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        for run in changelist.result_list:
+            run.may_operate = self.may_operate(request, run)
+        return changelist
+
+    # --- who may --------------------------------------------------------------------------------
+
+    def may_operate(self, request: HttpRequest, run: Run | None = None) -> bool:
+        """Whether the person may pause, resume, cancel and rename."""
+        return self.may(request, self.operate_role, run)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return self.may_operate(request)
+
+    # --- the page of one ------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        own = [
+            path("dashboard/live/", wrap(dashboard.live), name="telephony_dashboard_live"),
+            path("live/", wrap(self.live_list), name="telephony_run_live_list"),
+            path("<int:pk>/live/", wrap(self.live_page), name="telephony_run_live"),
+            path("<int:pk>/cancel/", wrap(self.cancel_view), name="telephony_run_cancel"),
+            *(
+                path(f"<int:pk>/{verb}/", wrap(self.do_view), {"verb": verb}, name=f"telephony_run_{verb}")
+                for verb in ("pause", "resume", "rename")
+            ),
+        ]
+        return own + super().get_urls()
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        run = self.get_object(request, object_id)
+        context = dict(extra_context or {})
+        if run is not None:
+            may = self.may_operate(request, run)
+            parts = run_parts(run, may_operate=may)
+            context |= {"run": run, "facts": facts(run), "parts": parts, "live": is_live(run), "may_operate": may}
+        return super().change_view(request, object_id, form_url, context)
+
+    def live_page(self, request: HttpRequest, pk: int) -> JsonResponse:
+        """The parts of one campaign's page as they are now."""
+        run = self._run(request, pk)
+        return JsonResponse(live_answer(run, may_operate=self.may_operate(request, run)))
+
+    def live_list(self, request: HttpRequest) -> JsonResponse:
+        """The moving cells of the campaigns named by `ids`."""
+        ids = [int(each) for each in request.GET.get("ids", "").split(",") if each.isascii() and each.isdigit()]
+        parts: dict[str, SafeString] = {}
+        live = False
+        for run in self._runs(request).filter(pk__in=ids[:MOST_LIVE_ROWS]):
+            live = live or is_live(run)
+            parts |= {
+                f"state-{run.pk}": run_badge(run),
+                f"progress-{run.pk}": progress_cell(run.progress),
+                f"lines-{run.pk}": lines_cell(run),
+                f"waiting-{run.pk}": _waiting_cell(run),
+                f"controls-{run.pk}": state_part(run, may_operate=self.may_operate(request, run), small=True),
+            }
+        return JsonResponse({"live": live, "parts": parts})
+
+    # --- what people do with them ---------------------------------------------------------------
+
+    def do_view(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+        """Does `verb` when posted to, and goes back to where the button was."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        run = self._run(request, pk, to_operate=True)
+        if self._do(request, run, verb, name=request.POST.get("name", "")):
+            self.message_user(request, f"{run}: {DONE_WORDS[verb]}", messages.SUCCESS)
+        return HttpResponseRedirect(_back(request, pk=pk))
+
+    def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Asks first; cancels when confirmed."""
+        return self._cancel(request, [self._run(request, pk, to_operate=True)], back=_back(request, pk=pk))
+
+    def _cancel(self, request: HttpRequest, runs: list[Run], *, back: str) -> HttpResponse:
+        if request.method == "POST" and request.POST.get("confirm") == "yes":
+            hangup = request.POST.get("hangup") == "on"
+            done = [run for run in runs if self._do(request, run, "cancel", hangup=hangup)]
+            if done:
+                self.message_user(request, f"Cancelled: {', '.join(map(str, done))}.", messages.SUCCESS)
+            return HttpResponseRedirect(back)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Cancel campaign" if len(runs) == 1 else f"Cancel {len(runs)} campaigns",
+            "runs": runs,
+            "opts": self.opts,
+            "back": back,
+            "is_bulk": "action" in request.POST,
+            "live_calls": sum(run.progress.in_flight for run in runs),
+            "undialled": sum(run.progress.pending for run in runs),
+        }
+        return TemplateResponse(request, "console/run/cancel.html", context)
+
+    def _do(self, request: HttpRequest, run: Run, verb: str, *, name: str = "", hangup: bool = False) -> bool:
+        """Carry `verb` out through the services; False, with the reason shown, where it was refused."""
+        assert isinstance(request.user, User)
+        try:
+            if verb == "pause":
+                services.pause_run(run=run, user=request.user)
+            elif verb == "resume":
+                services.resume_run(run=run, user=request.user)
+            elif verb == "cancel":
+                services.cancel_run(run=run, user=request.user, hangup=hangup)
+            else:
+                services.rename_run(run=run, name=name, user=request.user)
+        except Problem as problem:
+            self.tell_problem(request, problem, about=str(run))
+            return False
+        self.log_change(request, run, f"{verb.capitalize()} from the admin.")
+        return True
+
+    @admin.action(description="Pause", permissions=["operate"])
+    def pause_selected(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
+        self._each(request, chosen, "pause")
+
+    @admin.action(description="Resume", permissions=["operate"])
+    def resume_selected(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
+        self._each(request, chosen, "resume")
+
+    @admin.action(description="Cancel…", permissions=["operate"])
+    def cancel_selected(self, request: HttpRequest, chosen: QuerySet[Run]) -> HttpResponse | None:
+        runs = [run for run in self._allowed(request, chosen) if run.status in UNFINISHED]
+        if not runs:
+            self.message_user(
+                request, "None of these campaigns can be cancelled: they have all ended.", messages.WARNING
+            )
+            return None
+        return self._cancel(request, runs, back=request.get_full_path())
+
+    def _each(self, request: HttpRequest, chosen: QuerySet[Run], verb: str) -> None:
+        done = [run for run in self._allowed(request, chosen) if self._do(request, run, verb)]
+        if done:
+            self.message_user(request, f"{', '.join(map(str, done))}: {DONE_WORDS[verb]}", messages.SUCCESS)
+
+    def _allowed(self, request: HttpRequest, chosen: QuerySet[Run]) -> list[Run]:
+        return [run for run in chosen.select_related("progress", "workspace") if self.may_operate(request, run)]
+
+    # --- rows -----------------------------------------------------------------------------------
+
+    def _runs(self, request: HttpRequest) -> QuerySet[Run]:
+        return self.get_queryset(request).select_related("progress", "node", "agent", "workspace", "account", "api_key")
+
+    def _run(self, request: HttpRequest, pk: int, *, to_operate: bool = False) -> Run:
+        """The run, if the person may see it; PermissionDenied where they may see but not operate it."""
+        run = self._runs(request).filter(pk=pk).first()
+        if run is None or not self.has_view_permission(request, run):
+            raise Http404("No such campaign.")
+        if to_operate and not self.may_operate(request, run):
+            raise PermissionDenied
+        return run
+
+
+def _live_cell(run: Run, name: str, content: SafeString) -> SafeString:
+    return format_html('<div data-part="{}-{}">{}</div>', name, run.pk, content)
+
+
+def _waiting_cell(run: Run) -> SafeString:
+    short, sentence = wait_words(run)
+    attempt = next_attempt(run, now=timezone.now())
+    if not short:
+        return muted("—")
+    return format_html('<span class="tp-two" title="{}"><b>{}</b><small>{}</small></span>', sentence, short, attempt)
+
+
+def _back(request: HttpRequest, *, pk: int) -> str:
+    """Where the button was: the list, if it says so, else the campaign's page."""
+    if request.GET.get("from") == "list":
+        return reverse("admin:telephony_run_changelist")
+    if request.GET.get("from") == "dashboard":
+        return reverse("admin:index")
+    return reverse("admin:telephony_run_change", args=(pk,))
