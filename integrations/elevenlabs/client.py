@@ -161,11 +161,11 @@ class ElevenLabsClient:
         """The account's batches of an agent, without recipients, newest first, paged to the end.
 
         With `until`, those created before it are left out. The order of pages is not documented, so the rest is left
-        unread only where what was read so far was in falling order.
+        unread only where what was read so far came in falling order.
         """
         params = {"agent_id": agent_id, "limit": 100}
         previous: datetime | None = None
-        in_order = True
+        falls = rises = False
         for item in self._pages(
             "/v1/convai/batch-calling/workspace",
             params,
@@ -174,11 +174,12 @@ class ElevenLabsClient:
             cursor_name="next_doc",
         ):
             batch = Batch.parse(item)
-            in_order = in_order and (previous is None or batch.created_at <= previous)
+            falls = falls or (previous is not None and batch.created_at < previous)
+            rises = rises or (previous is not None and batch.created_at > previous)
             previous = batch.created_at
             if until is None or batch.created_at >= until:
                 yield batch
-            elif in_order and (until - batch.created_at).total_seconds() > 3600:
+            elif falls and not rises:
                 return
 
     def get_batch(self, batch_id: str) -> Batch:
