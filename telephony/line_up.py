@@ -35,9 +35,7 @@ def line_up(*, workspace: Workspace, node: Node, agent_node_id: str | None) -> L
             "Campaigns over Custom Voice are not available yet; connect a phone number to dial through ElevenLabs."
         )
     if provider is None:
-        raise Invalid(
-            f"Node {node.node_id} has no number to call from: connect an ai.phone_number node that has one."
-        )
+        raise Invalid(f"Node {node.node_id} has no number to call from: connect an ai.phone_number node that has one.")
     agent = _agent(workspace, node, provider, agent_node_id)
     key = _key(workspace, agent)
     return LineUp(agent=agent, phone_provider=provider, voice_stack=stack, account=key.account, api_key=key)

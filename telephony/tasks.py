@@ -23,9 +23,9 @@ def advance_chunk(chunk_id: int) -> None:
 
 
 @shared_task
-def apply_receipt(receipt_id: int) -> None:
-    bell.answer("apply_receipt", receipt_id)
-    inbox.apply_receipt(receipt_id)
+def apply_receipts(endpoint_id: int) -> None:
+    bell.answer("apply_receipts", endpoint_id)
+    inbox.apply_receipts(endpoint_id)
 
 
 @shared_task

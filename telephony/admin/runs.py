@@ -53,7 +53,6 @@ class RunAdmin(ConsoleAdmin[Run]):
     search_help_text = "Search by name, campaign id or node"
     ordering = ("-pk",)
     sortable_by = ()
-    show_full_result_count = False
     actions = ("pause_selected", "resume_selected", "cancel_selected")
     empty_icon = "campaign"
     empty_title = "No campaign yet"

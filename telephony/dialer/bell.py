@@ -28,9 +28,9 @@ def ring_chunks(chunk_ids: Iterable[int]) -> None:
     _ring("advance_chunk", chunk_ids)
 
 
-def ring_receipts(receipt_ids: Iterable[int]) -> None:
-    """These webhook receipts wait to be applied."""
-    _ring("apply_receipt", receipt_ids)
+def ring_endpoints(endpoint_ids: Iterable[int]) -> None:
+    """Something has arrived at these webhook endpoints."""
+    _ring("apply_receipts", endpoint_ids)
 
 
 def _ring(task: str, row_ids: Iterable[int]) -> None:

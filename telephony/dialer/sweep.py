@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from integrations.models import WebhookReceipt
-from telephony.dialer.bell import ring_chunks, ring_receipts, ring_runs
+from telephony.dialer.bell import ring_chunks, ring_endpoints, ring_runs
 from telephony.models import Chunk, Run
 
 MOST = 500  # rows of a kind in one sweep
@@ -15,19 +15,21 @@ AGAIN = timedelta(seconds=5)  # a row that was rung for is not rung for again be
 
 
 def sweep(*, now: datetime) -> int:
-    """Ring for runs, chunks and receipts that are due. Returns how many. Two sweeps at once share the rows."""
+    """Ring for runs and chunks that are due, and for endpoints with due receipts; returns how many.
+
+    Two sweeps at once share the rows.
+    """
     with transaction.atomic():
         runs = list(_due(Run, now))
         Run.objects.filter(pk__in=runs).update(next_at=now + AGAIN)
         ring_runs(runs)
-        receipts = list(_due(WebhookReceipt, now))
-        WebhookReceipt.objects.filter(pk__in=receipts).update(next_at=now + AGAIN)
-        ring_receipts(receipts)
+        endpoints = set(WebhookReceipt.objects.filter(next_at__lte=now).values_list("endpoint_id", flat=True)[:MOST])
+        ring_endpoints(endpoints)
         chunks = list(_due(Chunk, now))
         ring_chunks(chunks)
-    return len(runs) + len(chunks) + len(receipts)
+    return len(runs) + len(chunks) + len(endpoints)
 
 
-def _due(model: type[Run] | type[Chunk] | type[WebhookReceipt], now: datetime) -> list[int]:
+def _due(model: type[Run] | type[Chunk], now: datetime) -> list[int]:
     rows = model._default_manager.select_for_update(skip_locked=True, no_key=True).filter(next_at__lte=now)
     return list(rows.order_by("next_at").values_list("pk", flat=True)[:MOST])

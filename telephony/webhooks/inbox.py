@@ -1,46 +1,89 @@
-"""Stored events applied to calls. An event that names no call we know waits until its conversation is learned."""
+"""Stored events applied to calls, many at once. An event that names no call we know waits until it does (7 days)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import orjson
 import structlog
+from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
 from integrations.calls import CallReport
 from integrations.elevenlabs.events import report_from_webhook
 from integrations.errors import ProviderError
 from integrations.models import ReceiptStatus, WebhookReceipt
-from telephony.dialer.records import take_in
+from telephony.dialer.records import stop_runs
+from telephony.dialer.transitions import apply_reports
 from telephony.models import Call
 
 log = structlog.get_logger(__name__)
 
+AT_ONCE = 100
 KEPT_WAITING = timedelta(days=7)
 _WAITS = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 1800))
 
 
-def apply_receipt(receipt_id: int) -> None:
-    """Apply one stored event; twice, or by two workers at once, is as good as once."""
+def apply_receipts(endpoint_id: int) -> None:
+    """Apply what has arrived at an endpoint and is due. Several workers at once share it; twice is as good as once."""
+    while _apply_some(endpoint_id) == AT_ONCE:
+        pass
+
+
+def _apply_some(endpoint_id: int) -> int:
     now = timezone.now()
-    receipt = WebhookReceipt.objects.select_related("endpoint").filter(pk=receipt_id, next_at__isnull=False).first()
-    if receipt is None:
-        return
-    report = _report(receipt)
-    call_pk = _call(receipt, report) if report is not None else None
-    if report is None:
-        _done(receipt, ReceiptStatus.IGNORED, now=now)
-    elif call_pk is not None:
-        take_in({call_pk: report}, now=now)
-        _done(receipt, ReceiptStatus.APPLIED, now=now)
-    elif receipt.received_at + KEPT_WAITING < now:
-        _done(receipt, ReceiptStatus.IGNORED, now=now)
-    else:
-        wait = _WAITS[min(receipt.attempts, len(_WAITS) - 1)]
-        WebhookReceipt.objects.filter(pk=receipt.pk, next_at__isnull=False).update(
-            status=ReceiptStatus.WAITING, attempts=receipt.attempts + 1, next_at=now + wait
-        )
+    try:
+        with transaction.atomic():
+            receipts = _due(endpoint_id, now=now, most=AT_ONCE)
+            limits = _apply(receipts, now=now)
+    except (DataError, IntegrityError):
+        return _one_by_one(endpoint_id, now=now)
+    for run_id, reason in limits.items():
+        stop_runs([run_id], reason=reason, now=now)
+    return len(receipts)
+
+
+def _one_by_one(endpoint_id: int, *, now: datetime) -> int:
+    """One of them cannot be stored: apply the others, put that one off."""
+    ids = WebhookReceipt.objects.filter(endpoint=endpoint_id, next_at__lte=now).values_list("pk", flat=True)
+    for receipt in WebhookReceipt.objects.filter(pk__in=list(ids[:AT_ONCE])).select_related("endpoint"):
+        try:
+            with transaction.atomic():
+                limits = _apply([receipt], now=now)
+            for run_id, reason in limits.items():
+                stop_runs([run_id], reason=reason, now=now)
+        except (DataError, IntegrityError):
+            log.warning("event_not_storable", receipt_id=receipt.pk, kind=receipt.kind)
+            _put_off(receipt, now=now)
+    return 0
+
+
+def _due(endpoint_id: int, *, now: datetime, most: int) -> list[WebhookReceipt]:
+    due = WebhookReceipt.objects.filter(endpoint=endpoint_id, next_at__lte=now).select_related("endpoint")
+    return list(due.select_for_update(skip_locked=True, no_key=True, of=("self",)).order_by("next_at", "pk")[:most])
+
+
+def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> Mapping[int, str]:
+    """Apply each receipt's report to its call; of several about one call, the others wait for the next round."""
+    told = {receipt: _report(receipt) for receipt in receipts}
+    known = _calls(receipts, [report for report in told.values() if report is not None])
+    reports: dict[int, CallReport] = {}
+    done: dict[ReceiptStatus, list[int]] = {ReceiptStatus.APPLIED: [], ReceiptStatus.IGNORED: []}
+    for receipt, report in told.items():
+        call = None if report is None else known.get(report.call_id) or known.get(report.conversation_id)
+        if report is None or (call is None and receipt.received_at + KEPT_WAITING < now):
+            done[ReceiptStatus.IGNORED].append(receipt.pk)
+        elif call is None:
+            _put_off(receipt, now=now)
+        elif call not in reports:
+            reports[call] = report
+            done[ReceiptStatus.APPLIED].append(receipt.pk)
+    limits = apply_reports(reports, now=now)
+    for status, ids in done.items():
+        # What was said is in the call now: the event's own text, with all it holds of people, is not kept.
+        WebhookReceipt.objects.filter(pk__in=ids).update(status=status, applied_at=now, next_at=None, body="")
+    return limits
 
 
 def _report(receipt: WebhookReceipt) -> CallReport | None:
@@ -51,14 +94,21 @@ def _report(receipt: WebhookReceipt) -> CallReport | None:
         return None
 
 
-def _call(receipt: WebhookReceipt, report: CallReport) -> int | None:
-    """The call an event is about: by our own id that travelled with it, else by its conversation."""
-    calls = Call.objects.filter(account_id=receipt.endpoint.account_id).values_list("pk", flat=True)
-    if report.call_id is not None and (pk := calls.filter(call_id=report.call_id).first()) is not None:
-        return pk
-    return calls.filter(conversation_id=report.conversation_id).first() if report.conversation_id else None
+def _calls(receipts: Sequence[WebhookReceipt], reports: Sequence[CallReport]) -> dict[str | None, int]:
+    """The calls the reports are about, by our own id that travelled with them and by their conversation."""
+    if not receipts:
+        return {}
+    calls = Call.objects.filter(account_id=receipts[0].endpoint.account_id)
+    by_id = calls.filter(call_id__in=[report.call_id for report in reports if report.call_id])
+    by_conversation = calls.filter(conversation_id__in=[report.conversation_id for report in reports])
+    return {
+        **dict(by_conversation.values_list("conversation_id", "pk")),
+        **dict(by_id.values_list("call_id", "pk")),
+    }
 
 
-def _done(receipt: WebhookReceipt, status: ReceiptStatus, *, now: datetime) -> None:
-    """What was said is in the call now: the event's own text, with all it holds of people, is not kept."""
-    WebhookReceipt.objects.filter(pk=receipt.pk).update(status=status, applied_at=now, next_at=None, body="")
+def _put_off(receipt: WebhookReceipt, *, now: datetime) -> None:
+    wait = _WAITS[min(receipt.attempts, len(_WAITS) - 1)]
+    WebhookReceipt.objects.filter(pk=receipt.pk).update(
+        status=ReceiptStatus.WAITING, attempts=receipt.attempts + 1, next_at=now + wait
+    )

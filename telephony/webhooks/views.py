@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from integrations.elevenlabs.signature import verify
 from integrations.models import WebhookEndpoint, WebhookReceipt
-from telephony.dialer.bell import ring_receipts
+from telephony.dialer.bell import ring_endpoints
 
 SIGNATURE_HEADER = "ElevenLabs-Signature"
 
@@ -43,11 +43,7 @@ def elevenlabs(request: HttpRequest, public_id: str) -> HttpResponse:
     )
     with transaction.atomic():
         WebhookReceipt.objects.bulk_create([receipt], ignore_conflicts=True)
-        ring_receipts(
-            WebhookReceipt.objects.filter(
-                endpoint=endpoint, event_key=receipt.event_key, next_at__isnull=False
-            ).values_list("pk", flat=True)
-        )
+        ring_endpoints([endpoint.pk])
     return JsonResponse({"status": "stored"})
 
 
