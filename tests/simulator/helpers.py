@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 
 import httpx
+from mutagen.mp3 import MP3
 
 KEY = "sk_test_0123456789"
 AGENT = "agent_xyz"
@@ -27,6 +29,11 @@ def eventually(look: Callable[[], T], *, within: float = 8.0) -> T:
             return answer
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
+
+
+def mp3_info(recording: bytes) -> Any:
+    """`length` (seconds), `sample_rate` and `channels` of an MP3, read back by mutagen."""
+    return MP3(io.BytesIO(recording)).info  # type: ignore[no-untyped-call]
 
 
 def numbers(count: int, *, start: int = 0) -> list[str]:

@@ -114,12 +114,12 @@ def test_the_same_seed_tells_the_same_story_whatever_the_order(sim: Caller) -> N
 
 def test_the_mix_of_outcomes_is_as_promised() -> None:
     stories = [decide(seed=1, number=number) for number in numbers(4000)]
-    shares = {name: count / 4000 for name, count in Counter(story.outcome for story in stories).items()}
+    shares = {str(name): count / 4000 for name, count in Counter(story.outcome for story in stories).items()}
     promised = {"answered": 0.62, "no_answer": 0.14, "busy": 0.08, "voicemail": 0.08, "failed": 0.08}
     assert all(abs(shares[name] - share) < 0.02 for name, share in promised.items())
     assert all(3 <= story.ring_secs <= 25 for story in stories)
     talks = sorted(story.talk_secs for story in stories if story.outcome == "answered")
-    assert 20 <= talks[0]
+    assert talks[0] >= 20
     assert talks[int(len(talks) * 0.95)] <= 240
 
 

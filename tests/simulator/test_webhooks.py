@@ -5,15 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import io
 import json
 import time
 from collections import Counter
 
-import mutagen.mp3
 import pytest
 
-from tests.simulator.helpers import Caller, Heard, Json, Listener, eventually, numbers
+from tests.simulator.helpers import Caller, Heard, Json, Listener, eventually, mp3_info, numbers
 
 ANSWERED, BUSY, NO_ANSWER, FAILED, VOICEMAIL = numbers(5, start=300)
 SCRIPT = {
@@ -48,8 +46,13 @@ def test_every_ended_call_is_told_once_signed_and_in_full(sim: Caller, listener:
     assert {payload["data"]["metadata"]["phone_call"]["call_result"] for payload in told} == {"answered", "voicemail"}
     for payload in told:
         assert payload["data"] == sim.conversation(payload["data"]["conversation_id"])
-    failures = {payload["data"]["conversation_id"]: payload["data"] for payload in payloads(listener, "call_initiation_failure")}
-    reasons = {one["phone_number"]: failures.get(one["conversation_id"], {}).get("failure_reason") for one in batch["recipients"]}
+    failures = {
+        payload["data"]["conversation_id"]: payload["data"] for payload in payloads(listener, "call_initiation_failure")
+    }
+    reasons = {
+        one["phone_number"]: failures.get(one["conversation_id"], {}).get("failure_reason")
+        for one in batch["recipients"]
+    }
     assert reasons == {ANSWERED: None, BUSY: "busy", NO_ANSWER: "no-answer", FAILED: "unknown", VOICEMAIL: None}
     bodies = [failure["metadata"] for failure in failures.values()]
     assert {body["type"] for body in bodies} == {"sip"}
@@ -66,7 +69,9 @@ def test_a_twilio_number_fails_in_twilios_words(sim: Caller, listener: Listener)
     refused = sim.post("/v1/convai/twilio/outbound-call", {**ids, "to_number": FAILED})
     assert (refused["success"], refused["conversation_id"], refused["callSid"]) == (False, None, None)
     eventually(lambda: len(listener.heard) == 2)
-    told = {item["data"]["metadata"]["body"]["To"]: item["data"] for item in payloads(listener, "call_initiation_failure")}
+    told = {
+        item["data"]["metadata"]["body"]["To"]: item["data"] for item in payloads(listener, "call_initiation_failure")
+    }
     assert told[BUSY]["metadata"]["body"]["CallSid"] == placed["callSid"]
     assert told[BUSY]["metadata"]["body"]["CallStatus"] == "busy"
     assert sim.conversation(told[FAILED]["conversation_id"])["status"] == "failed"
@@ -91,7 +96,7 @@ def test_audio_is_sent_where_asked_for(sim: Caller, listener: Listener) -> None:
     data = json.loads(heard.body)["data"]
     assert set(data) == {"agent_id", "conversation_id", "full_audio"}
     assert data["conversation_id"] == conversation_id
-    assert mutagen.mp3.MP3(io.BytesIO(base64.b64decode(data["full_audio"]))).info.length > 5
+    assert mp3_info(base64.b64decode(data["full_audio"])).length > 5
 
 
 def test_webhooks_may_be_dropped_doubled_and_shuffled(sim: Caller, listener: Listener) -> None:
