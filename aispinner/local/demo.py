@@ -14,7 +14,9 @@ from aispinner.local.terminal import Screen
 
 NUMBERS = tuple(f"+155501001{last:02}" for last in range(40))  # reserved for fiction
 CAMPAIGN = {"workspace_id": 1, "node_id": "pbx_demo", "numbers": NUMBERS, "max_concurrent": 10}
+NOT_READY = 503
 FINAL = frozenset({"completed", "failed", "cancelled"})
+PLAIN_EVERY = 3.0  # seconds between two lines of progress where nobody watches
 PATIENCE = 300.0  # seconds; after that the rest can be watched in the admin
 
 _open = build_opener(ProxyHandler({})).open  # a proxy has no business with loopback addresses
@@ -45,6 +47,17 @@ class Api:
         except (OSError, HTTPException):  # URLError and HTTPError are OSErrors
             return False
 
+    def ages(self) -> dict[str, float | None]:
+        """Seconds since the last sign of life of worker and beat, which /readyz tells; empty where it does not."""
+        try:
+            checks = self.call("/readyz", timeout=2.0)["checks"]
+        except HTTPError as not_ready:
+            with not_ready:
+                checks = json.load(not_ready).get("checks", {}) if not_ready.code == NOT_READY else {}
+        except (OSError, HTTPException):
+            return {}
+        return {who: check.get("age_sec") for who, check in checks.items()}
+
     def is_known(self) -> bool:
         """Whether the server takes our token."""
         try:
@@ -52,6 +65,24 @@ class Api:
         except HTTPError as refused:
             return refused.code not in {401, 403}
         return True
+
+
+class Vitals:
+    """Who has shown signs of life since we began to look; asks the server twice a second at most."""
+
+    def __init__(self, *, api: Api) -> None:
+        self._api = api
+        self._began = self._asked_at = time.monotonic()
+        self._alive: set[str] = set()
+
+    def show(self, who: str) -> bool:
+        """Whether `who` (worker, beat) has: a sign older than our looking is of an earlier run."""
+        now = time.monotonic()
+        if who not in self._alive and now - self._asked_at > 0.5:
+            self._asked_at = now
+            ages = self._api.ages()
+            self._alive |= {name for name, age in ages.items() if age is not None and age < now - self._began}
+        return who in self._alive
 
 
 def start_campaign(*, api: Api, screen: Screen) -> str | None:
@@ -68,8 +99,7 @@ def start_campaign(*, api: Api, screen: Screen) -> str | None:
 
 def follow_campaign(*, api: Api, screen: Screen, call_id: str, wait: Callable[[float], bool]) -> None:
     """Draw its progress until it ends, our patience does, or `wait` says that it is time to stop."""
-    began = time.monotonic()
-    shown: list[str] = []
+    began = shown_at = time.monotonic()
     while wait(0.25):
         try:
             run = api.call(f"/telephony/runs/{call_id}")
@@ -80,11 +110,11 @@ def follow_campaign(*, api: Api, screen: Screen, call_id: str, wait: Callable[[f
             continue
         words, elapsed = progress_words(run), time.monotonic() - began
         is_over = run["status"] in FINAL
-        if screen.is_live or is_over or words != shown:
+        if screen.is_live or is_over or time.monotonic() - shown_at >= PLAIN_EVERY:
             ended = run["numbers_count"] - run["pending_count"] - run["in_flight_count"]
             clock = f"{int(elapsed) // 60}:{int(elapsed) % 60:02}"
             screen.progress(part=ended / max(1, run["numbers_count"]), words=[*words, clock])
-            shown = words
+            shown_at = time.monotonic()
         if is_over:
             screen.done(f"campaign {run['status']}", seconds=elapsed)
             return

@@ -73,7 +73,7 @@ class Supervisor:
         self._children.append(child)
         return child
 
-    def wait_ready(self, *children: Child, timeout: float = 60.0) -> Iterator[tuple[Child, float]]:
+    def wait_ready(self, *children: Child, timeout: float = 60.0, every: float = 0.02) -> Iterator[tuple[Child, float]]:
         """Each child as it gets ready, with the seconds it took. CannotRunError where one ends or takes too long."""
         waiting = list(children)
         while waiting:
@@ -87,7 +87,7 @@ class Supervisor:
                 elif took > timeout:
                     raise CannotRunError(self._obituary(child, f"was not ready after {timeout:.0f} s"))
             if waiting:
-                self._sleep(0.02)
+                self._sleep(every)
                 self._stop_if_asked()
 
     def run_to_end(self, program: Program) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from aispinner.local.demo import Api, follow_campaign, start_campaign
+from aispinner.local.demo import Api, Vitals, follow_campaign, start_campaign
 from aispinner.local.environment import ROOT, Services, project_environment
 from aispinner.local.errors import CannotRunError, StoppedError
 from aispinner.local.programs import Child, Guard, Program
@@ -133,12 +133,13 @@ class Up:
 
     def _start_programs(self) -> None:
         api = Api(address=self.address)
+        vitals = Vitals(api=api)
         beat_file = str(self.state.folder / "beat-schedule")
         simulator_address = f"http://{HOST}:{self.sim_port}"
         celery = ("-m", "celery", "-A", "aispinner")
         web = ("-m", "aispinner.serving", "--host", HOST, "--port", str(self.port))
         programs = {
-            "simulator": ("manage.py", "elevenlabs_simulator", "--port", str(self.sim_port)),
+            "simulator": ("-m", "integrations.elevenlabs.simulator", "--port", str(self.sim_port)),
             "web": web,
             "worker": (*celery, "worker", "--loglevel", "INFO", *WORKER_OPTIONS),
             "beat": (*celery, "beat", "--loglevel", "INFO", "--pidfile=", "--schedule", beat_file),
@@ -147,14 +148,14 @@ class Up:
         ready = {
             "simulator": lambda _pid: simulator.answers("/_sim/ledger"),
             "web": lambda _pid: api.answers("/healthz"),
-            "worker": lambda _pid: api.answers("/readyz"),
-            "beat": lambda _pid: api.answers("/readyz"),
+            "worker": lambda _pid: vitals.show("worker"),
+            "beat": lambda _pid: vitals.show("beat"),
         }
         details = {"simulator": simulator_address, "web": self.address}
         children: list[Child] = []
         for name, arguments in programs.items():
             children.append(self.supervisor.start(self._program(name, *arguments, ready=ready[name])))
-        for child, seconds in self.supervisor.wait_ready(*children):
+        for child, seconds in self.supervisor.wait_ready(*children, every=0.1):
             name = child.program.name
             self.screen.done(name, seconds=seconds, detail=details.get(name, ""))
 
