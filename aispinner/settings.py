@@ -129,6 +129,8 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,  # whose X-Forwarded-For is believed when attempts are counted
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
+MIGRATION_MODULES = {"knox": None}  # or it makes its own table beside ours, which then cannot be emptied
 KNOX_TOKEN_MODEL = "core.ApiToken"  # noqa: S105 - a model's name
 REST_KNOX = {
     "TOKEN_MODEL": "core.ApiToken",
@@ -178,6 +180,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": True,
     "DASHBOARD_CALLBACK": "telephony.admin.dashboard.dashboard",
     "SIDEBAR": {"navigation": "telephony.admin.navigation.sidebar"},
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("console/icon.svg")}],
     "STYLES": [lambda _request: static("console/console.css")],
     "SCRIPTS": [lambda _request: static("console/console.js")],
     "COLORS": {
