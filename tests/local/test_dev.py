@@ -96,8 +96,16 @@ def test_an_unknown_command_is_answered_with_the_known_ones(dev: Any) -> None:
         dev.main(["dance"])
 
 
+def pins(name: str) -> set[str]:
+    """The pinned requirements of a lock file, with their conditions."""
+    return {line for line in (ROOT / name).read_text().splitlines() if line and line[0].isalnum()}
+
+
 def test_the_locks_hold_hashes_of_everything() -> None:
     for name in ("requirements.txt", "requirements-dev.txt", "requirements-uv.txt"):
-        pins = [line for line in (ROOT / name).read_text().splitlines() if line and line[0].isalnum()]
-        assert pins
-        assert all("==" in pin and pin.endswith("\\") for pin in pins)
+        assert pins(name)
+        assert all("==" in pin and pin.endswith("\\") for pin in pins(name))
+
+
+def test_what_is_tested_is_what_runs() -> None:
+    assert pins("requirements.txt") <= pins("requirements-dev.txt")
