@@ -43,6 +43,5 @@ def _is_admin(request: HttpRequest) -> bool:
 def _json(_request: HttpRequest, error: Exception | None) -> HttpResponse:
     known = answer_to(error) if error is not None else None
     response = known or failed()
-    return HttpResponse(
-        dump_json(response.data), status=response.status_code, content_type="application/json", headers=response.headers
-    )
+    headers = {**response.headers, "Content-Type": "application/json"}
+    return HttpResponse(dump_json(response.data), status=response.status_code, headers=headers)

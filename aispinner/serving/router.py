@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import structlog
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
 from aispinner.serving.answers import answer, refuse_socket
 from aispinner.serving.asgi_types import ASGIApplication, Message, Receive, Scope, Send
@@ -20,6 +20,11 @@ NO_SUCH_SOCKET = 4404
 SERVICE_RESTART = 1012
 INTERNAL_ERROR = 1011
 GRACE = 1.0  # seconds for a connection to end by itself
+
+
+def route(pattern: str, application: ASGIApplication) -> URLPattern:
+    """`application` for the paths that `pattern` (as in Django's `path`) fits, without the slash in front."""
+    return cast("URLPattern", path(pattern, cast("Any", application)))
 
 
 class Router:
@@ -144,12 +149,11 @@ class _Open:
 
 
 def _find(routes: Sequence[URLPattern], scope: Scope) -> ASGIApplication | None:
-    path = scope["path"].removeprefix("/")
-    for route in routes:
-        if match := route.pattern.match(path):
-            scope["url_route"] = {"args": match[1], "kwargs": {**match[2], **route.default_args}}
-            application: ASGIApplication = route.callback
-            return application
+    asked = scope["path"].removeprefix("/")
+    for each in routes:
+        if match := each.pattern.match(asked):
+            scope["url_route"] = {"args": match[1], "kwargs": {**match[2], **each.default_args}}
+            return cast("ASGIApplication", each.callback)
     return None
 
 
