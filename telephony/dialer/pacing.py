@@ -30,7 +30,8 @@ def shares(*, limit: int, demands: Sequence[Demand]) -> Mapping[int, int]:
     """
     given = {demand.run_id: 0 for demand in demands}
     left = limit
-    hungry = sorted(demands, key=lambda demand: (demand.last_served, demand.run_id))
+    wanting = [demand for demand in demands if demand.wanted > 0]
+    hungry = sorted(wanting, key=lambda demand: (demand.last_served, demand.run_id))
     while left > 0 and hungry:
         each = left // len(hungry)
         if each == 0:
