@@ -1,0 +1,1 @@
+"""The telephony endpoints, over HTTP."""
