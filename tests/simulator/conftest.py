@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -29,3 +30,9 @@ def sim(server: RunningSimulator) -> Iterator[Caller]:
 def listener() -> Iterator[Listener]:
     with listening() as started:
         yield started
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

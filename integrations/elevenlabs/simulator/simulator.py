@@ -53,7 +53,6 @@ class Simulator:
                 "phone_numbers": account.phone_numbers,
                 "webhooks": [dataclasses.asdict(webhook) for webhook in account.webhooks.values()],
                 "settings": account.settings,
-                "limit": account.limit,
                 "tier": account.tier,
                 "created_at": account.created_at,
             }
