@@ -108,6 +108,12 @@ class ConsoleAdmin(_Base[M]):
             )
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Where only one workspace can be meant, it is chosen already."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        offered = list(workspaces_with(request, self.add_role or Role.OWNER)[:2])
+        return {"workspace": offered[0].pk, **initial} if len(offered) == 1 else initial
+
     def tell_problem(self, request: HttpRequest, problem: Problem, *, about: str = "") -> None:
         """Show why something was not done."""
         sentence = str(problem.detail)

@@ -21,14 +21,26 @@ RESULTS_WITHIN = timedelta(minutes=15)
 
 def call_parts(call: Call) -> dict[str, SafeString]:
     """The live parts of the page by name."""
-    turns = conversation(call.transcript)
+    turns, live = conversation(call.transcript), is_live(call)
     return {
-        "head": render("call/head", call=call, number=number_of(call), badge=call_badge(call), disposition=disposition_badge(call),
-                       reason=plain(call.reason) if call.outcome else "", duration=duration(call.duration_sec), at=when(call.created_at)),
-        "audio": render("call/audio", call=call, url=audio_url(call) if call.has_audio else "", live=is_live(call)),
-        "conversation": render("call/conversation", call=call, turns=turns, live=is_live(call), empty=_no_conversation(call)),
-        "timeline": render("timeline", events=[event_words(event) for event in _events(call)], empty="Nothing has happened yet."),
-    }  # fmt: skip
+        "head": _head(call),
+        "audio": render("call/audio", call=call, url=audio_url(call) if call.has_audio else "", live=live),
+        "conversation": render("call/conversation", call=call, turns=turns, live=live, empty=_no_conversation(call)),
+        "timeline": render("timeline", events=list(map(event_words, _events(call))), empty="Nothing has happened yet."),
+    }
+
+
+def _head(call: Call) -> SafeString:
+    return render(
+        "call/head",
+        call=call,
+        number=number_of(call),
+        badge=call_badge(call),
+        disposition=disposition_badge(call),
+        reason=plain(call.reason) if call.outcome else "",
+        duration=duration(call.duration_sec),
+        at=when(call.created_at),
+    )
 
 
 def is_live(call: Call) -> bool:

@@ -29,19 +29,19 @@ else:
 class OutcomeFilter(ChoiceFilter):
     title = "outcome"
     parameter_name = "outcome"
-    field = Call.outcome.field  # type: ignore[attr-defined]
+    field = Call.outcome.field
 
 
 class CallStatusFilter(ChoiceFilter):
     title = "status"
     parameter_name = "status"
-    field = Call.status.field  # type: ignore[attr-defined]
+    field = Call.status.field
 
 
 class DirectionFilter(ChoiceFilter):
     title = "direction"
     parameter_name = "direction"
-    field = Call.direction.field  # type: ignore[attr-defined]
+    field = Call.direction.field
 
 
 @admin.register(Call)
@@ -77,7 +77,7 @@ class CallAdmin(ConsoleAdmin[Call]):
         return duration(call.duration_sec)
 
     @admin.display(description="judgement")
-    def judgement(self, call: Call) -> SafeString:
+    def judgement(self, call: Call) -> object:
         return disposition_badge(call) or muted("—")
 
     @admin.display(description="campaign")

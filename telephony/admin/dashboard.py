@@ -153,12 +153,32 @@ def _steps(request: HttpRequest) -> list[dict[str, Any]]:
         _seen(request, model).exists() for model in (ElevenLabsKey, PhoneProvider, Agent, Run)
     )
     return [
-        {"done": keys, "title": "Add an ElevenLabs key", "text": "Calls are placed with it.", "words": "Add a key",
-         "url": reverse("admin:integrations_elevenlabskey_add")},
-        {"done": providers, "title": "Connect a phone number", "text": "Twilio or a SIP trunk, on a phone-number node.",
-         "words": "Phone providers", "url": reverse("admin:integrations_phoneprovider_changelist")},
-        {"done": agents, "title": "Adopt an agent", "text": "One that you made at ElevenLabs, into an agent node.",
-         "words": "Agents", "url": reverse("admin:agents_agent_changelist")},
-        {"done": runs, "title": "Start a campaign", "text": "POST /telephony/dialer/start with your numbers, then watch it here.",
-         "words": "Campaigns", "url": reverse("admin:telephony_run_changelist")},
-    ]  # fmt: skip
+        {
+            "done": keys,
+            "title": "Add an ElevenLabs key",
+            "text": "Calls are placed with it.",
+            "words": "Add a key",
+            "url": reverse("admin:integrations_elevenlabskey_add"),
+        },
+        {
+            "done": providers,
+            "title": "Connect a phone number",
+            "text": "Twilio or a SIP trunk, on a phone-number node.",
+            "words": "Phone providers",
+            "url": reverse("admin:integrations_phoneprovider_changelist"),
+        },
+        {
+            "done": agents,
+            "title": "Adopt an agent",
+            "text": "One that you made at ElevenLabs, into an agent node.",
+            "words": "Agents",
+            "url": reverse("admin:agents_agent_changelist"),
+        },
+        {
+            "done": runs,
+            "title": "Start a campaign",
+            "text": "POST /telephony/dialer/start with your numbers, then watch it here.",
+            "words": "Campaigns",
+            "url": reverse("admin:telephony_run_changelist"),
+        },
+    ]

@@ -9,17 +9,13 @@ from django.contrib.admin import ModelAdmin
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest
 
-from aispinner.core.admin_base import ConsoleAdmin
 from telephony.models import Call, Run
 
 if TYPE_CHECKING:
+    from django.contrib.admin import FieldListFilter as RangeDateFilter
     from django.contrib.admin import SimpleListFilter as DropdownFilter
-
-    _DateBase = Any
 else:
     from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
-
-    _DateBase = RangeDateFilter
 
 RUNS_OFFERED = 100
 
@@ -43,12 +39,11 @@ class RunFilter(DropdownFilter):
     parameter_name = "run"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        assert isinstance(model_admin, ConsoleAdmin)
-        runs_admin = model_admin.admin_site._registry[Run]
-        latest = list(runs_admin.get_queryset(request).order_by("-pk")[:RUNS_OFFERED])
+        runs = model_admin.admin_site._registry[Run].get_queryset(request)
+        latest = list(runs.order_by("-pk")[:RUNS_OFFERED])
         named = self.value() or ""
         if named.isascii() and named.isdigit() and not any(str(run.pk) == named for run in latest):
-            latest += runs_admin.get_queryset(request).filter(pk=named)
+            latest += runs.filter(pk=named)
         return [(str(run.pk), str(run)) for run in latest]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
@@ -58,7 +53,7 @@ class RunFilter(DropdownFilter):
         return rows.filter(run=named) if named.isascii() and named.isdigit() and len(named) < 19 else rows.none()
 
 
-class DayFilter(_DateBase):
+class DayFilter(RangeDateFilter):
     """From day to day (UTC, both inclusive), as bounds of the id: ids and times of calls are in the same order."""
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Call]) -> QuerySet[Call]:
@@ -79,7 +74,7 @@ class DayFilter(_DateBase):
 
     def _day(self, end: str) -> datetime | None:
         """Midnight of the day asked for, UTC; None where none, or nonsense, was given."""
-        value = self.used_parameters.get(f"{self.parameter_name}_{end}")
+        value = self.used_parameters.get(f"{self.field_path}_{end}")
         try:
             return datetime.combine(datetime.strptime(str(value), "%Y-%m-%d"), time(), tzinfo=UTC) if value else None  # noqa: DTZ007
         except ValueError:

@@ -1,4 +1,4 @@
-"""ElevenLabs keys in the admin: taken once, checked at ElevenLabs, never shown again but for their last 4 characters."""
+"""ElevenLabs keys in the admin: taken once, checked at ElevenLabs, then shown by their last 4 characters only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -18,8 +17,7 @@ from aispinner.core.models import Role
 from integrations import services
 from integrations.models import ElevenLabsKey, KeyStatus
 from integrations.post_call_webhook import WebhookState
-from telephony.admin.pieces import UNFINISHED
-from telephony.models import Run
+from telephony.keys import delete_unused_key
 
 if TYPE_CHECKING:
     from django.forms import PasswordInput as SecretInput
@@ -48,15 +46,17 @@ class AddKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
         if self.errors:
             return cleaned
         try:
-            self.added = services.add_key(workspace=cleaned["workspace"], title=cleaned["title"], key=cleaned["key"])
+            self.added: services.AddedKey = services.add_key(
+                workspace=cleaned["workspace"], title=cleaned["title"], key=cleaned["key"]
+            )
         except Problem as problem:
             raise forms.ValidationError({"key": str(problem.detail)}) from None
         return cleaned
 
     def save(self, commit: bool = True) -> ElevenLabsKey:
         """The row that the service made."""
-        self.instance = self.added.key
-        return self.instance
+        self.instance = key = self.added.key
+        return key
 
     def save_m2m(self) -> None:
         """Nothing: a key has no such fields."""
@@ -109,6 +109,10 @@ class KeyAdmin(ConsoleAdmin[ElevenLabsKey]):
             kwargs["form"] = AddKeyForm
         return super().get_form(request, obj, change=change, **kwargs)
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def get_readonly_fields(self, request: HttpRequest, obj: ElevenLabsKey | None = None) -> Any:
         return self.readonly_fields if obj else ()
 
@@ -123,26 +127,16 @@ class KeyAdmin(ConsoleAdmin[ElevenLabsKey]):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        key = self.get_object(request, object_id)
-        if key is not None and self.has_delete_permission(request, key) and (runs := list(unfinished_runs(key)[:3])):
-            names = ", ".join(map(str, runs))
-            sentence = (
-                f"This key is still in use by {names}. Cancel the campaign, or wait until it ends, then delete the key."
-            )
-            self.message_user(request, sentence, messages.ERROR)
-            return HttpResponseRedirect(reverse("admin:integrations_elevenlabskey_change", args=(key.pk,)))
-        return super().delete_view(request, object_id, extra_context)
+        """Asks first, and says why where it cannot be."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except Problem as problem:
+            self.tell_problem(request, problem)
+            return HttpResponseRedirect(reverse("admin:integrations_elevenlabskey_change", args=(object_id,)))
 
     def delete_model(self, request: HttpRequest, obj: ElevenLabsKey) -> None:
-        services.delete_key(key=obj)
+        delete_unused_key(key=obj)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """The key alone: what was sent with it stays, and merely forgets it."""
         return [str(key) for key in objs], {"ElevenLabs keys": len(objs)}, set(), []
-
-
-def unfinished_runs(key: ElevenLabsKey) -> QuerySet[Run]:
-    """Campaigns that still need `key`: their own, or that of calls which are out with it."""
-    mine = Run.objects.filter(api_key=key, status__in=UNFINISHED)
-    out = Run.objects.filter(chunks__api_key=key, chunks__finished_at__isnull=True)
-    return Run.objects.filter(pk__in=mine.values("pk").union(out.values("pk"))).order_by("-pk")

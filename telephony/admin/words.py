@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
-from aispinner.core.admin_html import Tone, ago, badge
+from aispinner.core.admin_html import Tone, ago, badge, duration
 from integrations.calls import Disposition, Outcome
 from telephony.models import Call, CallEvent, CallStatus, Chunk, ChunkStatus, Run, RunStatus
 
@@ -164,14 +164,22 @@ def event_words(event: CallEvent, *, people: Mapping[int, str] = MappingProxyTyp
     else:
         name = event.type.removeprefix("run.").removeprefix("call.")
         words, tone = _EVENT_WORDS.get(name, (plain(name), "idle"))
-    if "reason" in rest:
-        rest["reason"] = plain(str(rest["reason"]))
     return {
         "words": words,
         "tone": tone,
         "at": event.at,
-        "facts": [(plain(name), value) for name, value in rest.items()],
+        "facts": [_fact(name, value) for name, value in rest.items()],
     }
+
+
+def _fact(name: str, value: object) -> tuple[str, object]:
+    if name == "duration_sec" and isinstance(value, int):
+        return "Duration", duration(value)
+    if name == "numbers_count" and isinstance(value, int):
+        return "Numbers", f"{value:,}"
+    if name in {"disposition", "reason"}:
+        return plain(name), plain(str(value))
+    return plain(name), value
 
 
 def _status_words(data: dict[str, Any]) -> tuple[str, Tone]:

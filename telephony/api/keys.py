@@ -10,13 +10,10 @@ from rest_framework.views import APIView
 
 from aispinner.core.access import as_id, workspace_for
 from aispinner.core.auth import caller
-from aispinner.core.errors import Conflict, NotFound
+from aispinner.core.errors import NotFound
 from aispinner.core.models import Role
 from integrations.models import ElevenLabsKey
-from integrations.services import delete_key
-from telephony.models import Chunk, Run
-
-NAMED = 5
+from telephony.keys import delete_unused_key
 
 
 class KeyView(APIView):
@@ -30,22 +27,9 @@ class KeyView(APIView):
 
 @transaction.atomic
 def forget_key(*, user: User, key_id: int) -> None:
-    """Delete the key, unless something unfinished was sent with it: its calls could not be followed any more.
-
-    The row is locked against campaigns that are being started with it at this moment.
-    """
-    seen = ElevenLabsKey.objects.filter(workspace__memberships__user=user)
-    key = seen.filter(pk=key_id).select_for_update(of=("self",)).first()
+    """Delete the key, unless something unfinished was sent with it."""
+    key = ElevenLabsKey.objects.filter(workspace__memberships__user=user, pk=key_id).first()
     if key is None:
         raise NotFound("Key not found. GET /integrations/elevenlabs/keys lists yours.")
     workspace_for(user=user, workspace_id=key.workspace_id, role=Role.OWNER)
-    with_chunks = Chunk.objects.filter(api_key=key, finished_at=None).values("run_id")
-    unfinished = Run.objects.filter(api_key=key, finished_at=None) | Run.objects.filter(pk__in=with_chunks)
-    names = list(unfinished.order_by("pk").values_list("call_id", flat=True)[: NAMED + 1])
-    if names:
-        more = ", …" if len(names) > NAMED else ""
-        raise Conflict(
-            f"Campaigns that have not ended use this key: {', '.join(names[:NAMED])}{more}. "
-            "Let them end, or cancel them; then delete it."
-        )
-    delete_key(key=key)
+    delete_unused_key(key=key)
