@@ -37,7 +37,6 @@ def read_configuration(answer: Mapping[str, Any]) -> Configuration:
     conversation = _object(raw, "conversation_config")
     agent, voice = _object(conversation, "agent"), _object(conversation, "tts")
     prompt, platform = _object(agent, "prompt"), _object(raw, "platform_settings")
-    temperature, max_tokens = prompt.get("temperature"), prompt.get("max_tokens")
     return Configuration(
         name=_text(raw, "name")[:200] or "Agent",
         voice_id=_text(voice, "voice_id")[:100],
@@ -45,8 +44,8 @@ def read_configuration(answer: Mapping[str, Any]) -> Configuration:
         first_message=_text(agent, "first_message"),
         language=_text(agent, "language")[:20],
         model=_text(prompt, "llm")[:100],
-        temperature=float(temperature) if _is_number(temperature) else None,
-        max_tokens=int(max_tokens) if _is_number(max_tokens) and abs(max_tokens) < 2**31 else None,
+        temperature=_number(prompt, "temperature"),
+        max_tokens=_whole(prompt, "max_tokens"),
         tools=_tools(prompt),
         voice_settings={name: value for name, value in voice.items() if name != "voice_id"},
         platform_tools={name: tool for name, tool in _object(prompt, "built_in_tools").items() if tool},
@@ -97,5 +96,11 @@ def _text(data: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(data: Mapping[str, Any], name: str) -> float | None:
+    value = data.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _whole(data: Mapping[str, Any], name: str) -> int | None:
+    value = _number(data, name)
+    return int(value) if value is not None and abs(value) < 2**31 else None

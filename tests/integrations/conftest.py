@@ -61,4 +61,5 @@ class Sim:
 def sim(simulator: RunningSimulator, settings: Settings) -> Iterator[Sim]:
     """ElevenLabs, simulated; calls take milliseconds."""
     settings.ELEVENLABS_BASE_URL = simulator.url
+    settings.PUBLIC_URL = ""
     yield Sim(simulator.url)

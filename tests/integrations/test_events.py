@@ -177,7 +177,7 @@ json_values = st.recursive(
 FIELDS = ("user_id", "transcript", "metadata", "analysis", "has_audio", "conversation_initiation_client_data")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     status=st.sampled_from(["initiated", "in-progress", "processing", "done", "failed", "?"]),
     fields=st.dictionaries(st.sampled_from(FIELDS), json_values),

@@ -56,10 +56,13 @@ def test_where_the_name_is_unknown_nothing_was_done(monkeypatch: pytest.MonkeyPa
     [
         pytest.param(Reply(fault="reset"), id="the connection breaks after sending"),
         pytest.param(Reply(body=b'{"id":', fault="cut"), id="the connection breaks in the answer"),
-        pytest.param(Reply(body={}, delay=1.2), id="the answer does not come"),
+        pytest.param(Reply(body={}, delay=0.5), id="the answer does not come"),
     ],
 )
-def test_what_may_have_arrived_is_unknown_for_a_post_and_safe_to_repeat_for_a_get(wire: Wire, reply: Reply) -> None:
+def test_what_may_have_arrived_is_unknown_for_a_post_and_safe_to_repeat_for_a_get(
+    wire: Wire, reply: Reply, settings: Settings
+) -> None:
+    settings.ELEVENLABS_READ_TIMEOUT = 0.25
     wire.answers(reply)
     assert failure(wire.url, "POST").answer is Answer.UNKNOWN
     assert failure(wire.url, "PATCH").answer is Answer.UNKNOWN
