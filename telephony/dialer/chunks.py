@@ -10,7 +10,8 @@ from django.db.models import F
 from django.utils import timezone
 
 from integrations.calls import CallReport, Phase
-from integrations.errors import ProviderError
+from integrations.errors import Answer, ProviderError
+from telephony.dialer.claims import submit_timeout
 from telephony.dialer.orders import calls_of, order_for
 from telephony.dialer.pacing import backoff, poll_delay
 from telephony.dialer.records import LOST_SIGHT, close_chunk, dissolve_chunk, record_submission, take_in
@@ -43,17 +44,28 @@ def advance_chunk(chunk_id: int) -> None:
             _follow(chunk, stack, order, calls, now=now)
     except ProviderError as error:
         log.info("chunk_not_followed", chunk_id=chunk_id, reason=error.reason.value)
+        if error.answer is Answer.REFUSED:
+            _give_up_in_time(chunk, calls, now=now)
         wait = max(poll_delay(chunk.polls), backoff(attempts=2, asked=error.retry_after, chance=0.5))
-        Chunk.objects.filter(pk=chunk_id).update(next_at=now + wait, polls=F("polls") + 1)
+        _look_again(chunk, at=now + wait)
+
+
+def _look_again(chunk: Chunk, *, at: datetime) -> None:
+    """Put the next look off, unless somebody (a pause, an end) has decided otherwise since ours began."""
+    Chunk.objects.filter(pk=chunk.pk, next_at=chunk.next_at).update(next_at=at, polls=F("polls") + 1)
 
 
 def _look_up(chunk: Chunk, stack: Stack, order: Order, *, now: datetime) -> None:
     """Ask what became of a submission; only proof that nothing was dialled lets its numbers be dialled again."""
-    Chunk.objects.filter(pk=chunk.pk, status=ChunkStatus.SUBMITTING).update(status=ChunkStatus.UNKNOWN)
+    arrived_by = chunk.submitted_at + 2 * submit_timeout()
+    if arrived_by <= now:
+        Chunk.objects.filter(pk=chunk.pk, status=ChunkStatus.SUBMITTING).update(status=ChunkStatus.UNKNOWN)
     finding = stack.find(order)
     log.info("chunk_looked_up", chunk_id=chunk.pk, trace=finding.trace.value)
     if finding.trace is Trace.FOUND:
         record_submission(chunk.pk, external_id=finding.external_id, now=now)
+    elif now < arrived_by:  # looked for early, by a stopping run: it may still be on its way
+        _look_again(chunk, at=arrived_by)
     elif finding.trace is Trace.CANNOT_KNOW:
         take_in({call.pk: LOST_SIGHT for call in chunk.calls.filter(ended_at=None)}, now=now)
         close_chunk(chunk.pk, now=now)
@@ -63,7 +75,8 @@ def _look_up(chunk: Chunk, stack: Stack, order: Order, *, now: datetime) -> None
         dissolve_chunk(chunk.pk, now=now)
     else:
         first = chunk.first_look_at or now
-        Chunk.objects.filter(pk=chunk.pk).update(first_look_at=first, next_at=first + LOOK_AGAIN)
+        Chunk.objects.filter(pk=chunk.pk).update(first_look_at=first)
+        _look_again(chunk, at=first + LOOK_AGAIN)
 
 
 def _follow(chunk: Chunk, stack: Stack, order: Order, calls: list[Call], *, now: datetime) -> None:
@@ -78,8 +91,14 @@ def _follow(chunk: Chunk, stack: Stack, order: Order, calls: list[Call], *, now:
     if _settled(calls, now=timezone.now()):
         close_chunk(chunk.pk, now=timezone.now())
     else:
-        delay = poll_delay(chunk.polls)
-        Chunk.objects.filter(pk=chunk.pk).update(next_at=timezone.now() + delay, polls=F("polls") + 1)
+        _look_again(chunk, at=timezone.now() + poll_delay(chunk.polls))
+
+
+def _give_up_in_time(chunk: Chunk, calls: list[Call], *, now: datetime) -> None:
+    """The provider refuses to tell, and asking again changes nothing: what must be over by now is ended without it."""
+    _apply(chunk, calls, Poll(reports={}, gone=True), now=now)
+    if _settled(calls_of(chunk), now=now):
+        close_chunk(chunk.pk, now=now)
 
 
 def _apply(chunk: Chunk, calls: list[Call], poll: Poll, *, now: datetime) -> None:
@@ -97,7 +116,7 @@ def _silent(chunk: Chunk, call: Call, report: CallReport | None, *, gone: bool, 
     """Whether a call that is still up by all we know is past any conversation's end (counted from dispatch)."""
     if call.ended_at is not None or (report is not None and report.phase in {Phase.ENDED, Phase.NOT_DIALLED}):
         return False
-    since = call.dispatched_at or (chunk.submitted_at if gone else None)
+    since = call.dispatched_at or (chunk.submitted_at if gone or report is None else None)
     return since is not None and since + longest_call(chunk) < now
 
 

@@ -38,12 +38,13 @@ class ElevenLabsStack:
     def submit(self, order: Order) -> str:
         """POST one batch with every call of the order. Equal submits are two batches: never repeated here."""
         provider = PhoneProvider.objects.get(pk=order.phone_provider_id or 0)
+        recipients = [_recipient(item) for item in order.items if not item.ended]
         batch = self._client(order).submit_batch(
             call_name=order.key,
             agent_id=order.agent_id,
             agent_phone_number_id=provider.registered_id,
-            recipients=[_recipient(item) for item in order.items if not item.ended],
-            target_concurrency_limit=len(order.items),
+            recipients=recipients,
+            target_concurrency_limit=len(recipients),
         )
         return batch.id
 
@@ -64,7 +65,7 @@ class ElevenLabsStack:
         client = self._client(order)
         recipients, gone = _recipients(client, order)
         items = [item for item in order.items if not item.settled]
-        reports = _side_by_side(lambda item: _report(client, item, recipients.get(item.call_id), gone=gone), items)
+        reports = _side_by_side(lambda item: _report(client, item, recipients.get(item.call_id)), items)
         return Poll(
             reports={item.call_id: report for item, report in zip(items, reports, strict=True) if report is not None},
             gone=gone,
@@ -107,14 +108,14 @@ def _recipients(client: ElevenLabsClient, order: Order) -> tuple[dict[str, Batch
     return {recipient.id or recipient.user_id: recipient for recipient in batch.recipients}, False
 
 
-def _report(client: ElevenLabsClient, item: Item, recipient: BatchRecipient | None, *, gone: bool) -> CallReport | None:
+def _report(client: ElevenLabsClient, item: Item, recipient: BatchRecipient | None) -> CallReport | None:
     """What is known of one unsettled call: its recipient says how far it is, its conversation how it ended."""
     told = report_from_recipient(recipient) if recipient is not None else None
     if told is not None and told.phase is not Phase.ENDED and not item.ended:
         return told
     conversation_id = item.conversation_id or (recipient.conversation_id if recipient else None)
     if conversation_id is None:
-        conversation = _conversation_of(client, item) if told is not None or gone else None
+        conversation = _conversation_of(client, item)
         return told if conversation is None else report_from_conversation(conversation)
     try:
         return report_from_conversation(client.get_conversation(conversation_id))
