@@ -8,7 +8,7 @@ import structlog
 from django.utils import timezone
 
 from integrations.errors import Answer, ProviderError
-from telephony.dialer.claims import claim
+from telephony.dialer.claims import claim, set_off
 from telephony.dialer.locks import run_lock
 from telephony.dialer.orders import calls_of, order_for
 from telephony.dialer.plan import Dissolve
@@ -42,6 +42,9 @@ def submit_chunk(chunk_id: int) -> None:
         # Nothing was dialled by preparing, whatever became of it.
         answer = Answer.NOT_DONE if error.answer is Answer.UNKNOWN else error.answer
         record_failure(chunk_id, error, answer=answer, now=timezone.now())
+        return
+    if not set_off(chunk_id, now=timezone.now()):
+        dissolve_chunk(chunk_id, now=timezone.now())
         return
     try:
         external_id = stack.submit(order)

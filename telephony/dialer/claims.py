@@ -181,6 +181,18 @@ def _submit_again(chunk_id: int, *, now: datetime) -> int:
     return chunk_id
 
 
+@transaction.atomic
+def set_off(chunk_id: int, *, now: datetime) -> bool:
+    """The last look before the wire, however long it took to get there; its time-outs count from now.
+
+    False where the run was stopped meanwhile, or the chunk given up as never submitted.
+    """
+    run = locked_run(Chunk.objects.values_list("run_id", flat=True).get(pk=chunk_id))
+    claimed = Chunk.objects.filter(pk=chunk_id, status=ChunkStatus.SUBMITTING)
+    next_at = now + 2 * submit_timeout()
+    return run.status == RunStatus.RUNNING and bool(claimed.update(submitted_at=now, next_at=next_at))
+
+
 def _come_to_rest(run: Run, status: str, *, now: datetime) -> None:
     if status == RunStatus.CANCELLED:
         gone = cancel_pending(run)
