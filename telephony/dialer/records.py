@@ -28,6 +28,7 @@ REFUSED_NUMBER = CallReport(
 )
 LOST_SIGHT = CallReport(phase=Phase.ENDED, outcome=Outcome.ERROR, reason="lost_sight", settled=True)
 _SUBMITTED = (ChunkStatus.SUBMITTING, ChunkStatus.UNKNOWN)
+_UNDIALLED = (*_SUBMITTED, ChunkStatus.RATE_LIMITED)
 
 
 def record_submission(chunk_id: int, *, external_id: str, now: datetime) -> None:
@@ -39,7 +40,7 @@ def record_submission(chunk_id: int, *, external_id: str, now: datetime) -> None
         )
         if moved and run.wait_reason and run.status == RunStatus.RUNNING:
             change_run(run, wait_reason="", next_attempt_at=None)
-        if run.status != RunStatus.RUNNING:
+        if moved and run.status != RunStatus.RUNNING:
             Chunk.objects.filter(pk=chunk_id).update(next_at=now)  # found while stopping: take back the rest at once
             ring_chunks([chunk_id])
 
@@ -58,13 +59,13 @@ def record_failure(chunk_id: int, error: ProviderError, *, answer: Answer, now: 
 
 
 def dissolve_chunk(chunk_id: int, *, now: datetime) -> None:
-    """Give the numbers of a chunk that was surely not dialled back to its run."""
-    open_calls = Call.objects.filter(chunk_id=chunk_id, ended_at=None).values_list("pk", flat=True)
-    apply_reports(dict.fromkeys(open_calls, NOT_DIALLED), now=now)
+    """Give the numbers of a chunk that was surely not dialled back to its run; one found meanwhile is left alone."""
     with transaction.atomic():
         run = _run_of(chunk_id)
-        ended = Chunk.objects.filter(pk=chunk_id).exclude(status__in=[ChunkStatus.DISSOLVED, ChunkStatus.DONE])
-        if ended.update(status=ChunkStatus.DISSOLVED, retry_at=None, next_at=None, finished_at=now):
+        undialled = Chunk.objects.filter(pk=chunk_id, status__in=_UNDIALLED)
+        if undialled.update(status=ChunkStatus.DISSOLVED, retry_at=None, next_at=None, finished_at=now):
+            open_calls = Call.objects.filter(chunk_id=chunk_id, ended_at=None).values_list("pk", flat=True)
+            apply_reports(dict.fromkeys(open_calls, NOT_DIALLED), now=now)
             change_run(run, deltas={"chunks_done": 1})
         ring_runs([run.pk])
 
@@ -89,9 +90,9 @@ def stop_runs(run_ids: Iterable[int], *, reason: str, now: datetime) -> None:
     """Pause these runs for a reason that more submissions would only meet again."""
     for run_id in sorted(run_ids):
         with transaction.atomic():
+            if reason == Reason.QUOTA_EXHAUSTED:  # the account first: the one order of locks
+                Account.objects.filter(runs=run_id).update(exhausted_at=now)
             run = locked_run(run_id)
-            if reason == Reason.QUOTA_EXHAUSTED:
-                Account.objects.filter(pk=run.account_id).update(exhausted_at=now)
             stop_run(run, reason=reason, now=now)
             ring_runs([run_id])
             ring_chunks(run.chunks.filter(next_at=now).values_list("pk", flat=True))
@@ -119,7 +120,7 @@ def _try_again_later(chunk_id: int, error: ProviderError, *, now: datetime) -> N
         run = _run_of(chunk_id)
         chunk = Chunk.objects.get(pk=chunk_id)
         retry_at = now + _backoff(chunk, error)
-        Chunk.objects.filter(pk=chunk_id).update(
+        Chunk.objects.filter(pk=chunk_id, status__in=_SUBMITTED).update(
             status=ChunkStatus.RATE_LIMITED, reason=error.reason.value, retry_at=retry_at, next_at=None
         )
         _make_wait(run, error.reason, until=retry_at)

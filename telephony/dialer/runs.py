@@ -40,6 +40,7 @@ def stop_run(run: Run, *, reason: str, now: datetime, by: int | None = None) -> 
     """Pause a locked, running run, for `reason` or `by` a user; it is `pausing` until its last call has ended."""
     if run.status != RunStatus.RUNNING:
         return
+    run.chunks.filter(next_at__isnull=False).update(next_at=now)
     change_run(
         run,
         event="run.pausing",
@@ -49,7 +50,6 @@ def stop_run(run: Run, *, reason: str, now: datetime, by: int | None = None) -> 
         next_attempt_at=None,
         next_at=now,
     )
-    run.chunks.filter(next_at__isnull=False).update(next_at=now)
 
 
 def cancel_pending(run: Run) -> int:
