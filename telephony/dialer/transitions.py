@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -22,6 +23,7 @@ CALL_FIELDS = (
     "version", "status", "outcome", "reason", "disposition", "conversation_id", "duration_sec", "summary",
     "transcript", "has_audio", "dispatched_at", "answered_at", "ended_at", "settled_at",
 )  # fmt: skip
+NO_TRANSCRIPT = "[]"
 NOT_DIALLED = "not_dialled"  # the reason of calls that the provider proved never dialled
 _WELL = frozenset({Outcome.ANSWERED, Outcome.VOICEMAIL})
 _SIGNALS: Mapping[Phase, Signal] = {
@@ -52,6 +54,8 @@ def apply_reports(reports: Mapping[int, CallReport], *, now: datetime) -> Mappin
         for call in calls:
             report = reports[call.pk]
             batch.apply(call, replace(report, conversation_id=None) if report.conversation_id in taken else report)
+            if call.conversation_id == report.conversation_id:
+                taken.add(report.conversation_id)
         batch.write()
     return batch.limits
 
@@ -171,8 +175,13 @@ class _Batch:
         if chunks:
             unsettled = Call.objects.filter(chunk_id__in=chunks, settled_at=None).values_list("chunk_id", flat=True)
             closing = chunks - set(unsettled)
-            Chunk.objects.filter(pk__in=closing, status=ChunkStatus.DIALING).update(next_at=self.now)
+            # Afterwards: chunks are locked before counters, and here the counters are ours already.
+            transaction.on_commit(partial(_make_due, closing, self.now), robust=True)
             ring_chunks(closing)
+
+
+def _make_due(chunk_ids: Iterable[int], now: datetime) -> None:
+    Chunk.objects.filter(pk__in=chunk_ids, status=ChunkStatus.DIALING).update(next_at=now)
 
 
 def attach(call: Call, report: CallReport, *, now: datetime) -> list[tuple[str, dict[str, Any]]]:
@@ -183,14 +192,15 @@ def attach(call: Call, report: CallReport, *, now: datetime) -> list[tuple[str, 
         events.append(("conversation", {"conversation_id": call.conversation_id}))
     if call.status == Status.CANCELLED:
         return events
+    final = report.settled or call.settled_at is None  # what is said of a settled call by an older look, is older
     text = transcript_text(report.transcript)
-    if report.transcript and text != call.transcript:
+    if report.transcript and text != call.transcript and (final or call.transcript == NO_TRANSCRIPT):
         call.transcript = text
         events.append(("transcript", {"turns": len(report.transcript)}))
-    if report.summary and report.summary != call.summary:
+    if report.summary and report.summary != call.summary and (final or not call.summary):
         call.summary = report.summary
         events.append(("summary", {}))
-    if report.disposition and report.disposition != call.disposition:
+    if report.disposition and report.disposition != call.disposition and (final or not call.disposition):
         call.disposition = report.disposition
         events.append(("disposition", {"disposition": str(report.disposition)}))
     if report.has_audio and not call.has_audio:
