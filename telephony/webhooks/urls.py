@@ -6,4 +6,4 @@ from django.urls import path
 
 from telephony.webhooks import views
 
-urlpatterns = [path("webhooks/elevenlabs/<str:public_id>", views.elevenlabs, name="webhook-elevenlabs")]
+urlpatterns = [path("webhooks/elevenlabs/<slug:public_id>", views.elevenlabs, name="webhook-elevenlabs")]
