@@ -28,6 +28,7 @@ class Bells:
 
     def __init__(self) -> None:
         self._rung: list[Bell] = []
+        current_app.loader.import_default_modules()  # as a worker does: the tasks are there by name
         before_task_publish.connect(self._hear, weak=False, dispatch_uid="bells")
 
     def close(self) -> None:
