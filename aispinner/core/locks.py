@@ -10,6 +10,13 @@ from hashlib import sha256
 from django.db import Error, OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
+_GIVE_BACK_IF_HELD = """
+SELECT pg_advisory_unlock(%(key)s)
+  FROM pg_locks
+ WHERE locktype = 'advisory' AND granted AND pid = pg_backend_pid() AND objsubid = 1
+   AND (classid::bigint << 32) | objid::bigint = %(key)s
+"""
+
 
 @contextmanager
 def named_lock(name: str, *, wait: timedelta) -> Iterator[bool]:
@@ -31,6 +38,9 @@ def _take(key: int, wait: timedelta) -> bool:
             cursor.execute("SELECT pg_advisory_lock(%s)", [key])
     except OperationalError as error:
         if isinstance(error.__cause__, LockNotAvailable):
+            # Where the lock was granted in the very moment the wait ran out, PostgreSQL reports the time-out
+            # and lets the session keep the lock: it would stay with this pooled connection for ever.
+            _give_back(key)
             return False
         raise
     return True
@@ -39,6 +49,8 @@ def _take(key: int, wait: timedelta) -> bool:
 def _give_back(key: int) -> None:
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+            cursor.execute(_GIVE_BACK_IF_HELD, {"key": key})
     except Error:
-        connection.close()  # the lock went, or goes now, with its connection
+        if connection.connection is not None:
+            connection.connection.close()  # not back to the pool: the lock goes, at the latest now, with its session
+        connection.close()
