@@ -11,9 +11,20 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.simulator.helpers import Json, eventually
+
 ROOT = Path(__file__).resolve().parents[2]
 BY_MODULE = ["-m", "integrations.elevenlabs.simulator"]
 BY_DJANGO = ["manage.py", "elevenlabs_simulator"]
+
+
+def state_of(url: str) -> Json | None:
+    """What the simulator at `url` says of itself; None while it does not listen yet."""
+    try:
+        state: Json = httpx.get(f"{url}/_sim/state", verify=False).json()
+    except httpx.ConnectError:
+        return None
+    return state
 
 
 @pytest.mark.parametrize("command", [BY_MODULE, BY_DJANGO], ids=["module", "django"])
@@ -24,9 +35,7 @@ def test_it_serves_until_it_is_told_to_stop(command: list[str], free_port: int) 
             assert process.stdout is not None
             address = re.search(r"http://[\d.:]+", process.stdout.readline())
             assert address is not None
-            transport = httpx.HTTPTransport(retries=8)  # half a second, one, two, … until it listens
-            with httpx.Client(base_url=address.group(), transport=transport) as client:
-                state = client.get("/_sim/state").json()
+            state = eventually(lambda: state_of(address.group()))
             assert (state["seed"], state["speed"], state["limit"]) == (7, 600.0, 12)
         finally:
             process.send_signal(signal.SIGTERM)

@@ -173,9 +173,16 @@ def test_a_batch_from_submit_to_recording(sdk: ElevenLabs, sim: Caller) -> None:
     assert found.analysis.call_summary_title
     recording = b"".join(api.conversations.audio.get(found.conversation_id))
     assert abs(mp3_info(recording).length - 30) < 1
-    assert whole(api.batch_calls.cancel(submitted.id)).status == "completed"
-    assert whole(api.batch_calls.retry(submitted.id)).retry_count == 1
-    api.batch_calls.delete(submitted.id)
+
+
+def test_a_batch_is_cancelled_retried_and_deleted(sdk: ElevenLabs, sim: Caller) -> None:
+    batch_calls = sdk.conversational_ai.batch_calls
+    batch_id = sim.submit([ANSWERED])
+    sim.finished(batch_id)
+    assert whole(batch_calls.cancel(batch_id)).status == "completed"
+    assert whole(batch_calls.retry(batch_id)).retry_count == 1
+    batch_calls.delete(batch_id)
+    assert whole(batch_calls.list()).batch_calls == []
 
 
 def test_single_calls(sdk: ElevenLabs, sim: Caller) -> None:

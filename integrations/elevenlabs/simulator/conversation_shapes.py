@@ -13,6 +13,23 @@ Json = dict[str, Any]
 _CREDITS_PER_SECOND = 11.1
 _DOLLARS_PER_SECOND = 0.08 / 60
 
+_NOTHING_DELETED: Json = {
+    "deletion_time_unix_secs": None,
+    "deleted_logs_at_time_unix_secs": None,
+    "deleted_audio_at_time_unix_secs": None,
+    "deleted_transcript_at_time_unix_secs": None,
+    "delete_transcript_and_pii": False,
+    "delete_audio": False,
+}
+_NO_FEEDBACK: Json = {
+    "type": None,
+    "overall_score": None,
+    "likes": 0,
+    "dislikes": 0,
+    "rating": None,
+    "comment": None,
+}
+
 
 def _visible(call: Conversation) -> bool:
     """Whether transcript and length are shown yet: not before the call has ended."""
@@ -105,22 +122,8 @@ def metadata(call: Conversation) -> Json:
         "call_duration_secs": call.duration if _visible(call) else 0,
         "cost": cost(call),
         "cost_fiat": round(call.duration * _DOLLARS_PER_SECOND, 6) if _visible(call) else None,
-        "deletion_settings": {
-            "deletion_time_unix_secs": None,
-            "deleted_logs_at_time_unix_secs": None,
-            "deleted_audio_at_time_unix_secs": None,
-            "deleted_transcript_at_time_unix_secs": None,
-            "delete_transcript_and_pii": False,
-            "delete_audio": False,
-        },
-        "feedback": {
-            "type": None,
-            "overall_score": None,
-            "likes": 0,
-            "dislikes": 0,
-            "rating": None,
-            "comment": None,
-        },
+        "deletion_settings": _NOTHING_DELETED,
+        "feedback": _NO_FEEDBACK,
         "authorization_method": "authorization_header",
         "charging": _charging(call),
         "phone_call": phone_call(call),
