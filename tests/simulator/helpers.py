@@ -20,7 +20,7 @@ Json = dict[str, Any]
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], *, within: float = 8.0) -> T:
+def eventually(look: Callable[[], T | None], *, within: float = 8.0) -> T:
     """The first truthy answer of `look`; fails the test when none came in time."""
     deadline = time.monotonic() + within
     while True:
