@@ -113,7 +113,7 @@ def follow_campaign(*, api: Api, screen: Screen, call_id: str, wait: Callable[[f
         if screen.is_live or is_over or time.monotonic() - shown_at >= PLAIN_EVERY:
             ended = run["numbers_count"] - run["pending_count"] - run["in_flight_count"]
             clock = f"{int(elapsed) // 60}:{int(elapsed) % 60:02}"
-            screen.progress(part=ended / max(1, run["numbers_count"]), words=[*words, clock])
+            screen.progress(part=ended / max(1, run["numbers_count"]), words=[clock, *words])
             shown_at = time.monotonic()
         if is_over:
             screen.done(f"campaign {run['status']}", seconds=elapsed)
@@ -131,4 +131,4 @@ def progress_words(run: Mapping[str, Any]) -> list[str]:
         f"{run['in_flight_count']} on the line",
         f"{run['pending_count']} to go",
     ]
-    return words if run["status"] == "running" else [str(run["status"]), *words]
+    return words if run["status"] in {"running", *FINAL} else [str(run["status"]), *words]

@@ -54,7 +54,9 @@ class Screen:
         if not self.is_live:
             self._line(f"  {part:4.0%}  {text}")
             return
-        width = max(10, min(40, shutil.get_terminal_size().columns - len(text) - 6))
+        columns = shutil.get_terminal_size().columns
+        width = max(8, min(32, columns - 60))
+        text = text[: columns - width - 5]  # a line that wraps cannot be redrawn
         full = round(width * part)
         bar = self._paint(GREEN, self._marks[2] * full) + self._paint(DIM, self._marks[3] * (width - full))
         self._stream.write(f"\r\x1b[2K  {bar}  {text}")
