@@ -56,7 +56,7 @@ def test_runs_and_rename(stack: Stack, campaign: str) -> None:
         "/telephony/journal?workspace_id=1&limit=200",
         "/telephony/journal/pbx_abc123?workspace_id=1&limit=200",
         "/telephony/journal/phone_abc?workspace_id=1&limit=200",
-        "/telephony/journal/agent_xyz?workspace_id=1&since_id=0",
+        "/telephony/journal/agent_xyz?workspace_id=1&since_id=0&limit=1000",
     ],
 )
 def test_journals_have_the_published_shape(stack: Stack, campaign: str, path: str) -> None:
