@@ -6,8 +6,9 @@ from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
+from django.forms import CharField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -18,7 +19,7 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from aispinner.core.admin_base import ConsoleAdmin
 from aispinner.core.admin_html import muted, two_lines, when
-from aispinner.core.errors import Problem
+from aispinner.core.errors import Invalid, Problem
 from aispinner.core.models import Role
 from telephony import services
 from telephony.admin import dashboard
@@ -30,6 +31,7 @@ from telephony.models import Run
 
 DONE_WORDS = {"pause": "Pausing: nothing more is dialled.", "resume": "Resumed.", "rename": "Renamed."}
 MOST_LIVE_ROWS = 100
+LONGEST_NAME = 200
 
 
 class StatusFilter(ChoiceFilter):
@@ -196,7 +198,7 @@ class RunAdmin(ConsoleAdmin[Run]):
             elif verb == "cancel":
                 services.cancel_run(run=run, user=user, hangup=hangup)
             else:
-                services.rename_run(run=run, name=name, user=user)
+                services.rename_run(run=run, name=_checked_name(name), user=user)
         except Problem as problem:
             self.tell_problem(request, problem, about=str(run))
             return False
@@ -242,6 +244,13 @@ class RunAdmin(ConsoleAdmin[Run]):
         if to_operate and not self.may_operate(request, run):
             raise PermissionDenied
         return run
+
+
+def _checked_name(text: str) -> str:
+    try:
+        return str(CharField(max_length=LONGEST_NAME, required=False).clean(text))
+    except ValidationError as error:
+        raise Invalid(" ".join(error.messages)) from None
 
 
 def _live_cell(run: Run, name: str, content: SafeString) -> SafeString:

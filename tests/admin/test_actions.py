@@ -1,0 +1,116 @@
+"""What staff do with campaigns from the admin goes through the services, and their refusals are shown as sentences."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.messages import get_messages
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from telephony.models import CallEvent, Run, RunStatus
+from tests.admin.conftest import World
+from tests.bells import Bells
+
+pytestmark = pytest.mark.django_db
+
+
+def press(browser: Client, verb: str, run: Run, **data: str) -> HttpResponse:
+    response: HttpResponse = browser.post(reverse(f"admin:telephony_run_{verb}", args=(run.pk,)), data)
+    return response
+
+
+def said(response: HttpResponse) -> str:
+    return " ".join(map(str, get_messages(response.wsgi_request)))  # type: ignore[attr-defined]
+
+
+def bulk(browser: Client, action: str, *runs: Run, **data: str) -> HttpResponse:
+    chosen = {"action": action, "_selected_action": [str(run.pk) for run in runs], **data}
+    response: HttpResponse = browser.post(reverse("admin:telephony_run_changelist"), chosen)
+    return response
+
+
+def test_pause_stops_a_campaign_and_leads_back_to_its_page(browser: Client, world: World, bells: Bells) -> None:
+    response = press(browser, "pause", world.run)
+    assert response.headers["Location"] == reverse("admin:telephony_run_change", args=(world.run.pk,))
+    world.run.refresh_from_db()
+    assert world.run.status in {RunStatus.PAUSING, RunStatus.PAUSED}
+    assert "Spring survey" in said(response)
+    assert LogEntry.objects.filter(object_id=world.run.pk).exists()
+
+
+def test_resume_sets_a_paused_campaign_going(browser: Client, paused: Run, bells: Bells) -> None:
+    press(browser, "resume", paused)
+    paused.refresh_from_db()
+    assert paused.status == RunStatus.RUNNING
+
+
+def test_what_cannot_be_done_is_said_and_changes_nothing(browser: Client, world: World, bells: Bells) -> None:
+    response = press(browser, "resume", world.run)
+    assert "only a paused campaign can be resumed" in said(response)
+    assert LogEntry.objects.count() == 0
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume", "rename"])
+def test_looking_changes_nothing(browser: Client, world: World, verb: str) -> None:
+    assert browser.get(reverse(f"admin:telephony_run_{verb}", args=(world.run.pk,))).status_code == 405
+
+
+def test_a_button_without_the_pages_token_is_refused(world: World, browser: Client) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies = browser.cookies
+    assert press(strict, "pause", world.run).status_code == 403
+
+
+def test_rename_is_a_change_with_a_version_of_its_own(browser: Client, world: World) -> None:
+    before = world.run.progress.version
+    press(browser, "rename", world.run, name="  Summer survey ")
+    world.run.refresh_from_db()
+    world.run.progress.refresh_from_db()
+    assert world.run.name == "Summer survey"
+    assert world.run.progress.version > before
+    assert CallEvent.objects.filter(run=world.run, type="run.renamed").exists()
+
+
+def test_a_name_that_is_too_long_is_refused_with_a_sentence(browser: Client, world: World) -> None:
+    response = press(browser, "rename", world.run, name="x" * 201)
+    assert "200" in said(response)
+    world.run.refresh_from_db()
+    assert world.run.name == "Spring survey"
+
+
+def test_cancel_asks_first(browser: Client, world: World) -> None:
+    response = press(browser, "cancel", world.run)
+    assert "Cancel “Spring survey”?" in response.content.decode()
+    world.run.refresh_from_db()
+    assert world.run.status == RunStatus.RUNNING
+
+
+def test_cancel_when_confirmed_ends_the_campaign(browser: Client, world: World, bells: Bells) -> None:
+    press(browser, "cancel", world.run, confirm="yes", hangup="on")
+    world.run.refresh_from_db()
+    assert world.run.status == RunStatus.CANCELLED
+    assert world.run.progress.cancelled == 2
+
+
+def test_several_campaigns_are_paused_together(browser: Client, world: World, paused: Run, bells: Bells) -> None:
+    response = bulk(browser, "pause_selected", world.run)
+    assert response.status_code == 302
+    world.run.refresh_from_db()
+    assert world.run.status in {RunStatus.PAUSING, RunStatus.PAUSED}
+
+
+def test_several_campaigns_are_cancelled_together_once_confirmed(
+    browser: Client, world: World, paused: Run, bells: Bells
+) -> None:
+    asked = bulk(browser, "cancel_selected", world.run, paused).content.decode()
+    assert "Cancel 2 campaigns?" in asked
+    assert set(Run.objects.values_list("status", flat=True)) == {RunStatus.RUNNING, RunStatus.PAUSED}
+    bulk(browser, "cancel_selected", world.run, paused, confirm="yes")
+    assert set(Run.objects.values_list("status", flat=True)) == {RunStatus.CANCELLED}
+
+
+def test_campaigns_that_have_ended_cannot_be_cancelled(browser: Client, world: World) -> None:
+    Run.objects.update(status=RunStatus.COMPLETED)
+    assert "they have all ended" in said(bulk(browser, "cancel_selected", world.run))
