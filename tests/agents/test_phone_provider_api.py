@@ -293,6 +293,13 @@ def test_the_only_number_is_imported_complete_without_secrets(
     assert PhoneProvider.objects.get(node=node).registered_account == account.account
 
 
+def test_an_import_needs_no_body_at_all_as_published(
+    account: ElevenLabsKey, editor: User, node: Node, client_for: Clients
+) -> None:
+    trunk(account, "+15550100199")
+    assert client_for(editor).generic("POST", address(node) + "/import", content_type="").status_code == 200
+
+
 def test_of_several_the_one_assigned_to_the_nodes_agent_is_imported(
     account: ElevenLabsKey, take_over: Callable[[Any], Any], node: Node, agent_node: Node
 ) -> None:

@@ -24,16 +24,21 @@ class Asked:
     query: dict[str, list[str]]
     headers: dict[str, str]
     body: Any
+    port: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What to answer. `fault`: `reset` breaks the connection instead, `cut` breaks it in the middle of the body."""
+    """What to answer; `delay` and `drip` are the seconds before it, and before each byte of it.
+
+    `fault`: `reset` breaks the connection instead, `cut` breaks it in the middle of the body.
+    """
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0
+    drip: float = 0
     fault: str = ""
 
     def bytes(self) -> bytes:
@@ -75,6 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
                 query=parse_qs(parts.query),
                 headers=dict(self.headers.items()),
                 body=json.loads(raw) if raw else None,
+                port=self.client_address[1],
             )
         )
         reply = self.wire.next()
@@ -89,7 +95,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body) + (100 if reply.fault == "cut" else 0)))
         self.end_headers()
         with suppress(OSError):  # the client may have had enough
-            self.wfile.write(body)
+            for piece in [body[at : at + 1] for at in range(len(body))] if reply.drip else [body]:
+                time.sleep(reply.drip)
+                self.wfile.write(piece)
         if reply.fault == "cut":
             self._reset()
 
@@ -110,10 +118,13 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def running_wire() -> Iterator[Wire]:
     """A wire on a free port of this machine."""
-    handler = type("Handler", (_Handler,), {})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+
+    class Handler(_Handler):
+        """Of this wire alone."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        wire = handler.wire = Wire(f"http://127.0.0.1:{server.server_address[1]}")
+        wire = Handler.wire = Wire(f"http://127.0.0.1:{server.server_address[1]}")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         yield wire
