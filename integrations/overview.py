@@ -11,7 +11,7 @@ from integrations.elevenlabs.schemas import AgentSummary, PhoneNumber
 from integrations.errors import ProviderError, Reason
 from integrations.models import ElevenLabsKey, KeyStatus
 from integrations.problems import problem_from, sentence_for
-from integrations.services import mark_key_refused
+from integrations.services import mark_key_refused, mark_key_working
 
 T = TypeVar("T")
 
@@ -83,6 +83,8 @@ def _merge(keys: Iterable[ElevenLabsKey], ask: Callable[[ElevenLabsKey, ElevenLa
                 mark_key_refused(key_id=key.pk)
         else:
             answered.add(key.account_id)
+            if key.status == KeyStatus.REFUSED:  # it was a passing fault, or the key was enabled again
+                mark_key_working(key_id=key.pk)
     if listed.failures and not answered:
         raise problem_from(listed.failures[0].error)
     return listed

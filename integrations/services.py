@@ -77,6 +77,11 @@ def mark_key_refused(*, key_id: int) -> None:
     ElevenLabsKey.objects.filter(pk=key_id).update(status=KeyStatus.REFUSED, checked_at=timezone.now())
 
 
+def mark_key_working(*, key_id: int) -> None:
+    """ElevenLabs takes this key (again)."""
+    ElevenLabsKey.objects.filter(pk=key_id).update(status=KeyStatus.WORKING, checked_at=timezone.now())
+
+
 def newest_working_key(*, workspace: Workspace, account: Account | None = None) -> ElevenLabsKey | None:
     """The key that new work starts with; of `account`, where given."""
     return next(iter(working_keys(workspace=workspace, account=account)), None)

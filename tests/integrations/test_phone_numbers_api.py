@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from aispinner.core.models import Workspace
 from integrations.elevenlabs.client import ElevenLabsClient
 from integrations.models import KeyStatus
+from integrations.services import mark_key_refused
 from tests.factories import make_account, make_key
 from tests.integrations.conftest import Sim
 
@@ -54,6 +55,16 @@ def test_another_key_of_the_account_stands_in(
     good = make_key(workspace=workspace, account=account, key="sk_one")
     make_key(workspace=workspace, account=account, key="sk_invalid_1")
     assert {each["key_id"] for each in client_for(viewer).get(NUMBERS).json()["phone_numbers"]} == {good.pk}
+
+
+def test_a_refused_key_that_elevenlabs_takes_again_works_again(
+    sim: Sim, viewer: User, workspace: Workspace, client_for: Clients
+) -> None:
+    key = make_key(workspace=workspace, key="sk_one")
+    mark_key_refused(key_id=key.pk)
+    assert client_for(viewer).get(NUMBERS).json()["errors"] == []
+    key.refresh_from_db()
+    assert key.status == KeyStatus.WORKING
 
 
 def test_where_no_account_answers_it_is_502(sim: Sim, viewer: User, workspace: Workspace, client_for: Clients) -> None:
