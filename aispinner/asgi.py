@@ -11,8 +11,8 @@ from aispinner.serving.bridge import WSGIBridge
 from aispinner.serving.router import Router
 from aispinner.wsgi import application as django
 
-# Hooks for async code: `route("ws/events", application)`, from `aispinner.serving.router`. An ASGI application finds what the path held in
-# `scope["url_route"]["kwargs"]`. When the server stops, its `receive()` says that the client is gone.
+# Hooks for async code: `route("ws/events", application)`, from `aispinner.serving.router`. An ASGI application finds
+# what the path held in `scope["url_route"]["kwargs"]`; when the server stops, its `receive()` says the client is gone.
 SOCKETS: list[URLPattern] = []
 STREAMS: list[URLPattern] = []  # GET with `Accept: text/event-stream`; without it, the path is Django's
 

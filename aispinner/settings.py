@@ -113,7 +113,8 @@ WHITENOISE_USE_FINDERS = True  # a fresh clone serves its static files without c
 
 # --- Who may come in -----------------------------------------------------------------------------
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SECURE_SSL_REDIRECT = False  # the proxy's business
+SECURE_SSL_REDIRECT = False  # the proxy's business, which is why:
+SILENCED_SYSTEM_CHECKS = ["security.W008"]
 BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0

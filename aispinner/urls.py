@@ -12,6 +12,10 @@ urlpatterns = [
     path("", include("agents.api.urls")),
     path("", include("telephony.api.urls")),
     path("", include("telephony.webhooks.urls")),
+    path("", include("integrations.api.urls")),
+    path("", include("agents.api.urls")),
+    path("", include("telephony.api.urls")),
+    path("", include("telephony.webhooks.urls")),
 ]
 
 handler400 = "aispinner.core.pages.bad_request"

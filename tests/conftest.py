@@ -9,9 +9,11 @@ from secrets import token_hex
 from typing import Any
 
 import pytest
+import structlog
 from celery import current_app
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.cache import caches
 from rest_framework.test import APIClient
 
 from aispinner.core.auth import issue_token
@@ -38,6 +40,13 @@ def valkey_left_clean() -> Iterator[None]:
 
     for key in client().scan_iter(match=f"*{RUN}*", count=1000):
         client().delete(key)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_of_other_tests() -> None:
+    """An empty cache (attempts are counted there), and no request's id in the log."""
+    caches["default"].key_prefix = f"{RUN}{token_hex(4)}"
+    structlog.contextvars.clear_contextvars()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.contrib.auth.models import AnonymousUser, User
 from django.utils import timezone
 from knox.crypto import hash_token
+from knox.models import get_digest_token
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
 from rest_framework.request import Request
@@ -41,8 +42,9 @@ class BearerAuthentication(BaseAuthentication):
 
 def issue_token(*, user: User, name: str = "", expiry: timedelta | None = None) -> tuple[ApiToken, str]:
     """A new token of `user`, its row and its text; good until revoked, or for as long as `expiry` says."""
-    token, text = ApiToken.objects.create(user=user, name=name, expiry=expiry)
-    return token, text
+    digest, text = get_digest_token()
+    until = timezone.now() + expiry if expiry is not None else None
+    return ApiToken.objects.create(user=user, name=name, digest=digest, expiry=until), text
 
 
 def user_for_token(text: str) -> User | None:
@@ -62,7 +64,7 @@ def caller(request: Request) -> User:
 def _find(text: str) -> ApiToken | None:
     if not text or len(text) > LONGEST_TOKEN:
         return None
-    token: ApiToken | None = ApiToken.objects.select_related("user").filter(digest=hash_token(text)).first()
+    token = ApiToken.objects.select_related("user").filter(digest=hash_token(text)).first()
     if token is None or not token.user.is_active or (token.expiry and token.expiry <= timezone.now()):
         return None
     return token

@@ -74,13 +74,13 @@ def where(error: BaseException | None, trace: TracebackType | None = None) -> li
 
 def process_name(argv: list[str]) -> str:
     """What this process is: web, worker, beat, or the management command it runs."""
-    program = Path(argv[0]).name if argv else ""
-    for name in ("worker", "beat"):
-        if "celery" in argv[0:1][0] and name in argv:
-            return name
-    if program == "manage.py" and len(argv) > 1:
+    program = Path(argv[0] if argv else "")
+    name = program.parent.name if program.name == "__main__.py" else program.stem
+    if name == "celery":
+        return next((each for each in ("worker", "beat") if each in argv), name)
+    if name == "manage" and len(argv) > 1:
         return argv[1]
-    return "web" if "serving" in argv[0] else Path(program).stem or "python"
+    return "web" if name == "serving" else name or "python"
 
 
 def redact(_logger: object, _method: str, event: Event) -> Event:

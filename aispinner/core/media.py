@@ -19,6 +19,6 @@ def check_media(token: str, call_id: str) -> bool:
     """Whether `token` was made for `call_id`, within the last hour."""
     try:
         _signer.unsign(f"{call_id}:{token}", max_age=LIFETIME)
-    except BadSignature:
+    except (BadSignature, UnicodeEncodeError):
         return False
     return True

@@ -85,10 +85,21 @@ def _new_token_id() -> str:
 
 
 class ApiToken(AbstractAuthToken):  # type: ignore[misc]  # knox brings no types
-    """A bearer token. Only its digest is kept; the token itself is shown once."""
+    """A bearer token. Only its digest is kept; the token itself is shown once.
 
+    Of knox's two other columns, `token_key` (the token's beginning, in clear) is left out, and the digest is no key:
+    addresses, logs and forms say the row's id.
+    """
+
+    digest = models.CharField(max_length=128, unique=True, editable=False)
+    token_key = None
     public_id = models.CharField(max_length=40, unique=True, default=_new_token_id, editable=False)
     name = models.CharField(max_length=200, blank=True, help_text="What or who uses it.")
+
+    objects: models.Manager[ApiToken] = models.Manager()
+
+    class Meta:
+        verbose_name = "API token"
 
     def __str__(self) -> str:
         return self.name or self.public_id
