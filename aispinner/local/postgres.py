@@ -23,6 +23,9 @@ from aispinner.local.programs import Program, Stage, User
 Finished = subprocess.CompletedProcess[str]
 
 DATABASE = "aispinner"
+ELSEWHERE = Path("/var/tmp")  # noqa: S108 - for what cannot be in the state folder; names there cannot be guessed
+PREFIX = "aispinner-"
+LINKED_FROM = "linked-from"  # a file there, which names the link that leads there
 LONGEST_SOCKET_FOLDER = 88  # bytes: a socket's whole path must stay under 104 (macOS) or 108 (Linux)
 MAC_FOLDERS = ("/opt/homebrew/opt/postgresql@18/bin", "/opt/homebrew/bin", "/usr/local/bin")
 FAST_AND_FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
@@ -96,6 +99,18 @@ def run_as(
 def is_reachable(path: Path, *, user: User | None) -> bool:
     """Whether `user` can enter (a folder) or run (a file) `path`."""
     return run_as(user, ["/bin/sh", "-c", 'test -x "$1"', "sh", str(path)]).returncode == 0
+
+
+def remove_orphans() -> None:
+    """Remove what belonged to state folders that are gone: with their secrets gone too, nobody can use it any more."""
+    for home in ELSEWHERE.glob(f"{PREFIX}*"):
+        try:
+            link = Path((home / LINKED_FROM).read_text())
+            is_orphan = home.stat().st_uid == os.geteuid() and not (link.is_symlink() and link.readlink() == home)
+        except OSError:  # somebody else's, or gone meanwhile
+            continue
+        if is_orphan:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 class Postgres:
@@ -180,9 +195,11 @@ class Postgres:
         link = folder / "elsewhere"
         if not link.is_dir():  # never made, or cleaned away
             link.unlink(missing_ok=True)
-            home = Path(tempfile.mkdtemp(prefix="aispinner-", dir="/var/tmp"))  # its name cannot be guessed
+            remove_orphans()
+            home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=ELSEWHERE))  # its name cannot be guessed
             home.chmod(0o711)
             link.symlink_to(home)
+            (home / LINKED_FROM).write_text(str(link.absolute()))  # last: without it, it is nobody's orphan
         if self.throwaway:
             self.temporary.append(link.resolve())
         return link.resolve()
@@ -204,7 +221,7 @@ class Postgres:
     def _socket_folder(self) -> Path:
         folder = self._home / "run"
         if len(os.fsencode(folder)) > LONGEST_SOCKET_FOLDER:
-            folder = Path(tempfile.mkdtemp(prefix="aispinner-", dir="/tmp"))
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
             self.temporary.append(folder)
         folder.mkdir(exist_ok=True)
         folder.chmod(0o700)

@@ -6,6 +6,7 @@ import shutil
 import socket
 from importlib.util import find_spec
 from pathlib import Path
+from random import sample
 from secrets import token_hex
 
 from aispinner.local.errors import CannotRunError
@@ -29,10 +30,14 @@ def find_binary() -> Path:
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
+    """A loopback port that nobody uses now, outside the range that systems hand out: nobody else gets it meanwhile."""
+    for port in sample(range(20_000, 32_000), 1000):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
         return port
+    raise CannotRunError("No port is free on 127.0.0.1.")
 
 
 class Valkey:

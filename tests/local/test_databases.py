@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from redis.retry import Retry
 
 from aispinner.local.errors import CannotRunError
 from aispinner.local.guard import is_alive
-from aispinner.local.postgres import LONGEST_SOCKET_FOLDER, Postgres, find_binaries, unprivileged
+from aispinner.local.postgres import LONGEST_SOCKET_FOLDER, Postgres, find_binaries, remove_orphans, unprivileged
 from aispinner.local.programs import Guard
 from aispinner.local.supervisor import Supervisor
 from aispinner.local.valkey import Valkey
@@ -57,6 +58,20 @@ def test_as_root_the_server_is_nobody_even_where_nobody_cannot_reach(
     assert Path(f"/proc/{pid}").stat().st_uid == user.uid
     assert not postgres.data.is_relative_to(home)
     assert (home / "postgres" / "elsewhere").resolve() == postgres.data.parent
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to step down")
+def test_what_a_deleted_state_folder_left_elsewhere_is_removed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    kept, deleted = tmp_path / "kept", tmp_path / "deleted"
+    homes = [Postgres(folder=folder).data.parent for folder in (kept, deleted)]
+    assert all(home.is_dir() for home in homes)
+    shutil.rmtree(deleted)
+    remove_orphans()
+    assert [home.is_dir() for home in homes] == [True, False]
+    shutil.rmtree(kept)
+    remove_orphans()
+    assert not homes[0].exists()
 
 
 def test_only_we_can_enter_the_folder_of_the_socket(supervisor: Supervisor, guard: Guard, tmp_path: Path) -> None:
