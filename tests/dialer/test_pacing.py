@@ -136,9 +136,7 @@ def test_chunk_after_chunk_waits_for_the_last_call_of_the_chunk(in_flight: int) 
     ],
 )
 @pytest.mark.parametrize("continuous", [False, True])
-def test_the_next_chunk_is_as_large_as_the_tightest_bound(
-    changed: dict[str, int], size: int, continuous: bool
-) -> None:
+def test_the_next_chunk_is_as_large_as_the_tightest_bound(changed: dict[str, int], size: int, continuous: bool) -> None:
     bounds = {"max_concurrent": 20, "in_flight": 0, "pending": 50, "share": 20, "room": 20} | changed
     assert next_size(continuous=continuous, **bounds) == size
 

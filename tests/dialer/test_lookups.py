@@ -1,0 +1,347 @@
+"""Submissions with an unknown end, and workers that die at every step: looked up, and never a number dialled twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import requests
+from django.utils import timezone
+from pytest_django import Settings
+
+from integrations.models import PhoneProvider
+from telephony.dialer.advance import advance_run
+from telephony.dialer.chunks import advance_chunk
+from telephony.dialer.claims import claim, submit_timeout
+from telephony.models import Call, Chunk, ChunkStatus, RecipientStatus, Run, RunStatus
+from telephony.services import cancel_run, pause_run, resume_run
+from tests.bells import Bells
+from tests.dialer.clock import later
+from tests.dialer.provider import Provider, finish, look, numbers
+from tests.dialer.truth import check_rows
+from tests.dialer.wire import SUBMIT, Send, WorkerKilled, answer, counting, dying, over_the_wire
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+LISTED, CONVERSATIONS, ONE_BATCH = "/batch-calling/workspace", "/convai/conversations", "/batch-calling/btcal_"
+LOST_BEFORE = [{"fault": "internal_error"}, {"fault": "service_unavailable"}, {"fault": "cut_off"}]
+LOST_AFTER = [{**fault, "when": "after"} for fault in LOST_BEFORE]
+
+
+def chunk_of(run: Run) -> Chunk:
+    return run.chunks.latest("pk")
+
+
+@pytest.mark.parametrize("fault", LOST_BEFORE, ids=lambda fault: fault["fault"])
+def test_a_submission_that_never_arrived_is_dialled_after_two_blank_looks(
+    provider: Provider, bells: Bells, fault: dict[str, str]
+) -> None:
+    called = numbers(3)
+    run = provider.campaign(called, max_concurrent=3)
+    provider.at_submit(**fault)
+    look(bells)
+    assert chunk_of(run).status == ChunkStatus.UNKNOWN
+    assert run.recipients.filter(status=RecipientStatus.IN_FLIGHT).count() == 3
+    run.refresh_from_db()
+    assert (run.status, run.wait_reason) == (RunStatus.RUNNING, "provider_down")
+    later(seconds=2 * submit_timeout().total_seconds() - 5)
+    look(bells)
+    assert chunk_of(run).first_look_at is None, "looked before the request could have arrived"
+    later(seconds=6)
+    look(bells)
+    assert (chunk_of(run).status, chunk_of(run).first_look_at is None) == (ChunkStatus.UNKNOWN, False)
+    later(seconds=55)
+    look(bells)
+    assert chunk_of(run).status == ChunkStatus.UNKNOWN, "looked twice within a minute"
+    check_rows()
+    later(seconds=6)
+    finish(bells, run)
+    assert provider.dialled() == called
+    assert [chunk.status for chunk in run.chunks.order_by("pk")] == [ChunkStatus.DISSOLVED, ChunkStatus.DONE]
+    check_rows()
+
+
+@pytest.mark.parametrize("fault", LOST_AFTER, ids=lambda fault: fault["fault"])
+def test_a_submission_whose_answer_was_lost_is_found_and_not_made_again(
+    provider: Provider, bells: Bells, fault: dict[str, str]
+) -> None:
+    called = numbers(3)
+    run = provider.campaign(called, max_concurrent=3)
+    provider.at_submit(**fault)
+    look(bells)
+    assert chunk_of(run).status == ChunkStatus.UNKNOWN
+    later(seconds=50)
+    finish(bells, run)
+    assert provider.dialled() == called
+    assert [batch["id"] for batch in provider.batches()] == [run.chunks.get().external_id]
+    check_rows()
+
+
+def test_a_submission_that_timed_out_after_it_was_accepted_is_found(
+    provider: Provider, bells: Bells, settings: Settings
+) -> None:
+    called = numbers(3)
+    run = provider.campaign(called, max_concurrent=3)
+    settings.ELEVENLABS_READ_TIMEOUT = 0.2
+    provider.at_submit("hold", when="after", seconds=1)
+    look(bells)
+    settings.ELEVENLABS_READ_TIMEOUT = 20
+    assert chunk_of(run).status == ChunkStatus.UNKNOWN
+    later(minutes=2)
+    finish(bells, run)
+    assert provider.dialled() == called
+    assert run.chunks.count() == 1
+
+
+def test_it_is_found_by_its_conversations_where_the_batch_is_not_listed(provider: Provider, bells: Bells) -> None:
+    called = numbers(2)
+    run = provider.campaign(called, max_concurrent=2)
+
+    def unlisted(request: requests.PreparedRequest, send: Send) -> requests.Response:
+        if LISTED in str(request.url):
+            return answer(request, 200, {"batch_calls": [], "next_doc": None, "has_more": False})
+        return send(request)
+
+    provider.at_submit("internal_error", when="after")
+    look(bells)
+    later(seconds=50)
+    with over_the_wire(unlisted):
+        finish(bells, run)
+    assert provider.dialled() == called
+    assert run.chunks.get().external_id == provider.batches()[0]["id"]
+
+
+@pytest.mark.parametrize("place", [LISTED, CONVERSATIONS])
+def test_a_look_that_failed_is_not_a_blank_one(provider: Provider, bells: Bells, place: str) -> None:
+    run = provider.campaign(max_concurrent=3)
+    provider.at_submit("internal_error")
+    look(bells)
+
+    def failing(request: requests.PreparedRequest, send: Send) -> requests.Response:
+        return answer(request, 503, {"detail": "x"}) if place in str(request.url) else send(request)
+
+    with over_the_wire(failing):
+        for _ in range(4):
+            later(seconds=90)
+            look(bells)
+    assert (chunk_of(run).status, chunk_of(run).first_look_at) == (ChunkStatus.UNKNOWN, None)
+    assert run.recipients.filter(status=RecipientStatus.IN_FLIGHT).count() == 3
+
+
+def test_a_pause_looks_early_but_only_takes_what_it_finds(provider: Provider, bells: Bells) -> None:
+    found, lost = provider.campaign(max_concurrent=3), provider.campaign(max_concurrent=3)
+    provider.allow(1)
+    provider.script(found.recipients.values_list("number", flat=True), outcome="stuck")
+    provider.at_submit("internal_error", when="after")
+    advance_run(found.pk)
+    provider.at_submit("internal_error", when="before")
+    advance_run(lost.pk)
+    for run in (found, lost):
+        pause_run(run=run, user=make_user())
+    look(bells)
+    assert chunk_of(found).status == ChunkStatus.DIALING
+    assert (chunk_of(lost).status, chunk_of(lost).first_look_at) == (ChunkStatus.UNKNOWN, None)
+    later(seconds=50)
+    look(bells)
+    later(seconds=61)
+    look(bells)
+    later(minutes=30)
+    finish(bells, found, lost)
+    assert len(provider.dialled()) == 1
+    assert lost.recipients.filter(status=RecipientStatus.PENDING).count() == 3
+    check_rows()
+
+
+STEPS = ["claimed", "preparing", "before the request", "after the answer"]
+
+
+def die_at(step: str, run: Run) -> None:
+    """A worker that advances `run` is killed at `step`."""
+    if step == "claimed":
+        assert isinstance(claim(run.pk, now=timezone.now()), int)
+        return
+    if step == "preparing":
+        PhoneProvider.objects.update(registered_account=None, registered_id="", twilio_phone="+15550100100")
+    place = "/phone-numbers" if step == "preparing" else SUBMIT
+    with dying(at=place, after=step == "after the answer"), pytest.raises(WorkerKilled):
+        advance_run(run.pk)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_worker_may_die_at_any_step_and_every_number_is_dialled_once(
+    provider: Provider, bells: Bells, step: str
+) -> None:
+    called = numbers(5)
+    run = provider.campaign(called, max_concurrent=3)
+    die_at(step, run)
+    bells.clear()
+    check_rows()
+    look(bells)
+    assert run.chunks.count() == 1, "somebody did not wait for what may be on its way"
+    for seconds in (50, 61):
+        later(seconds=seconds)
+        look(bells)
+    finish(bells, run)
+    assert provider.dialled() == called
+    assert (run.chunks.filter(status=ChunkStatus.DISSOLVED).count() == 0) == (step == "after the answer")
+    check_rows()
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("stop", [pause_run, cancel_run])
+def test_a_run_is_stopped_for_good_although_its_worker_died(
+    provider: Provider, bells: Bells, step: str, stop: Callable[..., Run]
+) -> None:
+    called = numbers(4)
+    run = provider.campaign(called, max_concurrent=2)
+    provider.allow(1)
+    die_at(step, run)
+    later(seconds=25)  # what was on the wire has arrived, or never will
+    before = len(provider.batches())
+    stop(run=run, user=make_user())
+    for seconds in (50, 61):
+        look(bells)
+        later(seconds=seconds)
+    finish(bells, run, into=(RunStatus.PAUSED, RunStatus.CANCELLED))
+    assert len(provider.batches()) == before
+    check_rows()
+    assert not run.recipients.filter(status=RecipientStatus.IN_FLIGHT).exists()
+
+
+def test_a_chunk_given_up_while_its_worker_was_slow_is_not_submitted_after_all(
+    provider: Provider, bells: Bells
+) -> None:
+    called = numbers(3)
+    run = provider.campaign(called, max_concurrent=3)
+    PhoneProvider.objects.update(registered_account=None, registered_id="", twilio_phone="+15550100100")
+    slow = True
+
+    def handle(request: requests.PreparedRequest, send: Send) -> requests.Response:
+        nonlocal slow
+        if slow and "/phone-numbers" in str(request.url):
+            slow = False
+            for _ in range(3):  # minutes pass; others look for the chunk and find nothing, twice
+                later(minutes=2)
+                advance_chunk(run.chunks.get().pk)
+        return send(request)
+
+    with over_the_wire(handle):
+        look(bells)
+    finish(bells, run)
+    assert provider.dialled() == called
+    check_rows()
+
+
+def test_a_run_that_was_stopped_while_its_worker_prepared_submits_nothing(provider: Provider, bells: Bells) -> None:
+    run = provider.campaign(max_concurrent=3)
+    PhoneProvider.objects.update(registered_account=None, registered_id="", twilio_phone="+15550100100")
+
+    def handle(request: requests.PreparedRequest, send: Send) -> requests.Response:
+        if "/phone-numbers" in str(request.url):
+            later(seconds=30)  # its database connection, and with it its lock, was lost long ago
+            pause_run(run=run, user=make_user())
+        return send(request)
+
+    with over_the_wire(handle), counting(at=SUBMIT) as submitted:
+        advance_run(run.pk)
+    finish(bells, run)
+    assert submitted == provider.batches() == []
+    assert run.recipients.filter(status=RecipientStatus.PENDING).count() == 3
+    resume_run(run=Run.objects.get(), user=make_user())
+    finish(bells, run)
+    assert len(provider.dialled()) == 3
+
+
+def test_a_call_that_is_silent_past_its_deadline_is_ended_as_lost(provider: Provider, bells: Bells) -> None:
+    called = numbers(2)
+    run = provider.campaign(called, max_concurrent=2)
+    provider.script(called[:1], outcome="stuck")
+    provider.script(called[1:], outcome="answered")
+    for _ in range(20):
+        look(bells)
+    later(minutes=15)
+    look(bells)
+    assert Call.objects.filter(ended_at=None).count() == 1
+    later(minutes=10)
+    finish(bells, run)
+    lost = Call.objects.get(reason="lost_sight")
+    assert (lost.subscriber_phone, lost.status, lost.outcome) == (called[0], "failed", "error")
+    assert lost.conversation_id is not None
+    run.refresh_from_db()
+    assert (run.status, run.progress.failed) == (RunStatus.COMPLETED, 1)
+    assert provider.dialled() == called
+    check_rows()
+
+
+def test_a_number_that_the_provider_left_out_of_a_batch_does_not_keep_the_run_open(
+    provider: Provider, bells: Bells
+) -> None:
+    called = numbers(3)
+    run = provider.campaign(called, max_concurrent=3)
+
+    def forgetful(request: requests.PreparedRequest, send: Send) -> requests.Response:
+        response = send(request)
+        if ONE_BATCH not in str(request.url) or request.method != "GET":
+            return response
+        batch = response.json()
+        batch["recipients"] = [one for one in batch["recipients"] if one["phone_number"] != called[1]]
+        return answer(request, 200, batch)
+
+    def unheard_of(request: requests.PreparedRequest, send: Send) -> requests.Response:
+        if "user_id=" in str(request.url):
+            return answer(request, 200, {"conversations": [], "next_cursor": None, "has_more": False})
+        return forgetful(request, send)
+
+    with over_the_wire(unheard_of):
+        for _ in range(10):
+            look(bells)
+        later(minutes=30)
+        finish(bells, run)
+    assert Call.objects.get(subscriber_phone=called[1]).reason == "lost_sight"
+    run.refresh_from_db()
+    assert run.status == RunStatus.COMPLETED
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_key_that_is_refused_while_calls_are_up_does_not_keep_the_run_open(
+    provider: Provider, bells: Bells, known: bool
+) -> None:
+    run = provider.campaign(max_concurrent=3)
+    if not known:
+        provider.at_submit("internal_error", when="after")
+    advance_run(run.pk)
+    provider.faults({"fault": "key_refused"})
+    later(minutes=5)
+    look(bells)
+    assert Call.objects.filter(ended_at=None).count() == 3, "given up too early"
+    later(minutes=30)
+    finish(bells, run)
+    assert set(run.calls.values_list("status", "reason")) == {("failed", "lost_sight")}
+    assert chunk_of(run).status == ChunkStatus.DONE
+    check_rows()
+
+
+def test_an_outage_while_calls_are_up_ends_nothing(provider: Provider, bells: Bells) -> None:
+    called = numbers(3)
+    run = provider.campaign(called, max_concurrent=3)
+    advance_run(run.pk)
+    provider.faults({"fault": "service_unavailable"})
+    for _ in range(3):
+        later(minutes=30)
+        look(bells)
+    assert Call.objects.filter(ended_at=None).count() == 3
+    provider.faults()
+    later(minutes=2)
+    finish(bells, run)
+    assert not run.calls.filter(reason="lost_sight").exists()
+    assert provider.dialled() == called
+
+
+def test_lookups_and_submissions_leave_no_closed_chunk_due(provider: Provider, bells: Bells) -> None:
+    run = provider.campaign(max_concurrent=3)
+    finish(bells, run)
+    later(hours=1)
+    look(bells)
+    assert not Chunk.objects.filter(next_at__isnull=False).exists()
+    assert timezone.now() - run.chunks.get().submitted_at > timedelta(hours=1)
