@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -21,7 +22,7 @@ from telephony.journal.delta import Cursor, Order
 from telephony.journal.filters import Filters
 from telephony.journal.page import node_ids_of, read_journal
 from telephony.journal.query import call_by_id
-from telephony.journal.scope import Scope, scope_of_workspaces, scopes_of_nodes
+from telephony.journal.scope import Scope, scope_of_workspaces, scopes_of_nodes, within
 from telephony.models import CallStatus, Run
 
 LIMIT, MOST = 200, 1000
@@ -78,7 +79,11 @@ class CallView(APIView):
 def _answer(request: Request, query: Query, scopes: list[Scope], *, workspaces: list[int]) -> HttpResponse:
     cursor = _cursor(query)
     limit = query.whole("limit", low=1, high=MOST) or LIMIT
-    filters = _filters(query, workspaces=workspaces)
+    filters, parent = _filters(query), query.text("parent_call_id")
+    query.check()
+    if parent:
+        run = _run(parent, workspaces=workspaces)
+        filters, scopes = replace(filters, run_id=run.pk), within(scopes, workspace_id=run.workspace_id)
     journal = read_journal(scopes=scopes, filters=filters, cursor=cursor, limit=limit)
     return _json(journal_json(journal, root=_root(request)))
 
@@ -91,21 +96,17 @@ def _cursor(query: Query) -> Cursor:
     return Cursor(order=CURSORS[given[0][0]], at=given[0][1]) if given else Cursor()
 
 
-def _filters(query: Query, *, workspaces: list[int]) -> Filters:
+def _filters(query: Query) -> Filters:
     statuses = tuple(CallStatus(word) for word in query.choices("status", CallStatus.values))
     since, until = query.moment("date_from", end=False), query.moment("date_to", end=True)
-    q, parent = query.text("q"), query.text("parent_call_id")
-    query.check()
-    run_id = _run_id(parent, workspaces=workspaces) if parent else None
-    return Filters(statuses=statuses, since=since, until=until, q=q, run_id=run_id)
+    return Filters(statuses=statuses, since=since, until=until, q=query.text("q"))
 
 
-def _run_id(call_id: str, *, workspaces: list[int]) -> int:
-    found = Run.objects.filter(call_id=call_id, workspace__in=workspaces).values_list("pk", flat=True)
-    pk = found.first() if could_be_id(call_id) else None
-    if pk is None:
+def _run(call_id: str, *, workspaces: list[int]) -> Run:
+    run = Run.objects.filter(call_id=call_id, workspace__in=workspaces).first() if could_be_id(call_id) else None
+    if run is None:
         raise NotFound(NO_RUN)
-    return pk
+    return run
 
 
 def _visible_ids(user: User) -> list[int]:

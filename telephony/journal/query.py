@@ -52,7 +52,6 @@ class CallRow(NamedTuple):
 
 
 _COLUMNS = sql.SQL(", ").join(sql.Identifier("c", name) for name in CallRow._fields)
-_KEYS = {Order.NEWEST: "id", Order.ID: "id", Order.VERSION: "version"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,20 +81,15 @@ def page_of_calls(want: Want) -> Page:
     if bounds is None:
         return Page(calls=())
     conditions = [*_cursor_conditions(want), *bounds, *text_condition(want.filters.q)]
-    key = sql.Identifier(_KEYS[want.cursor.order])
-    end = sql.SQL("ORDER BY {key} {way} LIMIT {limit}").format(
-        key=key, way=sql.SQL("DESC" if want.cursor.order is Order.NEWEST else "ASC"), limit=want.limit + 1
-    )
     # MATERIALIZED keeps the order of work: first the ids, by index alone, then whole rows.
     query = sql.SQL(
-        "WITH picked AS MATERIALIZED (SELECT id, {key} AS place FROM ({branches}) AS found {end}) "
+        "WITH picked AS MATERIALIZED (SELECT id, place FROM ({branches}) AS found ORDER BY place {way} LIMIT {limit}) "
         "SELECT {columns} FROM picked JOIN telephony_call c ON c.id = picked.id ORDER BY picked.place {way}"
     ).format(
-        key=key,
-        branches=sql.SQL(" UNION ALL ").join(_branches(want, conditions, end)),
-        end=end,
+        branches=sql.SQL(" UNION ALL ").join(_branches(want, conditions)),
         columns=_COLUMNS,
-        way=sql.SQL("DESC" if want.cursor.order is Order.NEWEST else "ASC"),
+        way=_way(want.cursor.order),
+        limit=want.limit + 1,
     )
     rows = _fetch(query)
     return Page(calls=rows[: want.limit], cut=len(rows) > want.limit)
@@ -146,9 +140,12 @@ def text_condition(q: str) -> list[Part]:
     return [condition.format(like=_like(q), json_like=_like(in_json), q=q)]
 
 
-def scope_condition(scope: Scope) -> Part:
-    """Calls in this scope."""
-    return sql.SQL("{} = ANY({})").format(sql.Identifier("c", scope.column), list(scope.ids))
+def one_of(column: str, ids: Sequence[int]) -> Part:
+    """`column` is one of `ids`. Of one id, an equality: only past that does an index keep its order for the planner."""
+    name = sql.Identifier("c", column)
+    if len(ids) == 1:
+        return sql.SQL("{} = {}").format(name, ids[0])
+    return sql.SQL("{} = ANY({}::bigint[])").format(name, list(ids))
 
 
 def status_condition(filters: Filters) -> list[Part]:
@@ -172,45 +169,70 @@ def _cursor_conditions(want: Want) -> list[Part]:
     return [sql.SQL("c.id < {} AND c.id <= {}").format(at, mark)]
 
 
-def _branches(want: Want, conditions: Sequence[Part], end: Part) -> list[Part]:
-    filters = want.filters
+def _branches(want: Want, conditions: Sequence[Part]) -> list[Part]:
+    filters, order = want.filters, want.cursor.order
     if filters.run_id is not None:
         run = sql.SQL("c.run_id = {}").format(filters.run_id)
-        return [_plain(scope, [run, *status_condition(filters), *conditions], end) for scope in want.scopes]
-    if want.cursor.order is not Order.VERSION:
-        return [_lateral(scope, filters, conditions, end) for scope in want.scopes]
+        return [_plain(want, scope, [run, *status_condition(filters), *conditions]) for scope in want.scopes]
+    if order is not Order.VERSION:
+        return [_lateral(want, scope, conditions, statuses=filters.statuses) for scope in want.scopes]
     conditions = [*status_condition(filters), *conditions]
     return [
-        _lateral(scope, Filters(), conditions, end)
-        if scope.column is Column.WORKSPACE
-        else _plain(scope, conditions, end)
-        for scope in want.scopes
+        (_lateral if scope.column is Column.WORKSPACE else _plain)(want, scope, conditions) for scope in want.scopes
     ]
 
 
-def _plain(scope: Scope, conditions: Sequence[Part], end: Part) -> Part:
-    """A scope with the values in the statement: statistics tell whether to go by run, by node or by last change."""
-    where = sql.SQL(" AND ").join(
-        [
-            sql.SQL("c.workspace_id = ANY({})").format(list(scope.workspaces)),
-            *([] if scope.column is Column.WORKSPACE else [scope_condition(scope)]),
-            *conditions,
-        ]
-    )
-    return sql.SQL("(SELECT c.id, c.version FROM telephony_call c WHERE {} {})").format(where, end)
-
-
-def _lateral(scope: Scope, filters: Filters, conditions: Sequence[Part], end: Part) -> Part:
-    """For each id of the scope, and each status, its own few from the index that has exactly them in order."""
-    places: list[Part] = [sql.SQL("unnest({}::bigint[]) AS place(of)").format(list(scope.ids))]
-    where: list[Part] = [sql.SQL("{} = place.of").format(sql.Identifier("c", scope.column))]
-    if filters.statuses:
-        places.append(sql.SQL("unnest({}::text[]) AS wanted(status)").format(list(map(str, filters.statuses))))
-        where.append(sql.SQL("c.status = wanted.status"))
+def _plain(want: Want, scope: Scope, conditions: Sequence[Part]) -> Part:
+    """A scope with its values in the statement: statistics tell whether to go by run, by node or by last change."""
+    where = [one_of(Column.WORKSPACE, scope.workspaces), *conditions]
+    if scope.column is not Column.WORKSPACE:
+        where.append(one_of(scope.column, scope.ids))
     return sql.SQL(
-        "(SELECT few.id, few.version FROM {places} CROSS JOIN LATERAL "
-        "(SELECT c.id, c.version FROM telephony_call c WHERE {where} {end}) AS few)"
-    ).format(places=sql.SQL(" CROSS JOIN ").join(places), where=sql.SQL(" AND ").join([*where, *conditions]), end=end)
+        "(SELECT c.id, {key} AS place FROM telephony_call c WHERE {where} ORDER BY {key} {way} LIMIT {limit})"
+    ).format(
+        key=_key(want.cursor.order),
+        where=sql.SQL(" AND ").join(where),
+        way=_way(want.cursor.order),
+        limit=want.limit + 1,
+    )
+
+
+def _lateral(want: Want, scope: Scope, conditions: Sequence[Part], *, statuses: Sequence[str] = ()) -> Part:
+    """For each id of the scope, and each status, its own few from the index that has exactly them in order.
+
+    Were the column simply equal to the id, `ORDER BY id` would be in order by the primary key too, and the planner
+    takes that whenever it thinks the few are near its end: hundreds of milliseconds for who has none. So the column
+    is one of an array of one, and part of the order: that is the order of one index only.
+    """
+    places: list[Part] = [sql.SQL("unnest({}::bigint[]) AS place(of)").format(list(scope.ids))]
+    leading: list[Part] = [sql.Identifier("c", scope.column)]
+    where: list[Part] = [sql.SQL("{} = ANY(ARRAY[place.of])").format(leading[0])]
+    if statuses:
+        places.append(sql.SQL("unnest({}::text[]) AS wanted(status)").format(list(map(str, statuses))))
+        leading.append(sql.Identifier("c", "status"))
+        where.append(sql.SQL("c.status = ANY(ARRAY[wanted.status])"))
+    # Columns stand in an index upwards, ids downwards: read backwards, it is the other way round.
+    way = sql.SQL(" DESC" if want.cursor.order is Order.ID else "")
+    return sql.SQL(
+        "(SELECT few.id, few.place FROM {places} CROSS JOIN LATERAL "
+        "(SELECT c.id, {key} AS place FROM telephony_call c WHERE {where} ORDER BY {order} LIMIT {limit}) AS few)"
+    ).format(
+        places=sql.SQL(" CROSS JOIN ").join(places),
+        key=_key(want.cursor.order),
+        where=sql.SQL(" AND ").join([*where, *conditions]),
+        order=sql.SQL(", ").join(
+            [*(each + way for each in leading), _key(want.cursor.order) + sql.SQL(" ") + _way(want.cursor.order)]
+        ),
+        limit=want.limit + 1,
+    )
+
+
+def _key(order: Order) -> Part:
+    return sql.Identifier("c", "version" if order is Order.VERSION else "id")
+
+
+def _way(order: Order) -> Part:
+    return sql.SQL("DESC" if order is Order.NEWEST else "ASC")
 
 
 def _fetch(query: Part) -> list[CallRow]:

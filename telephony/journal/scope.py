@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
 
@@ -46,6 +46,15 @@ def scopes_of_nodes(nodes: Sequence[Node]) -> list[Scope]:
     """
     found = (_scope_of_node(node) for node in nodes)
     return [scope for scope in found if scope is not None]
+
+
+def within(scopes: Sequence[Scope], *, workspace_id: int) -> list[Scope]:
+    """What of `scopes` lies in one workspace."""
+    return [
+        replace(scope, ids=(workspace_id,), workspaces=(workspace_id,)) if scope.column is Column.WORKSPACE else scope
+        for scope in scopes
+        if workspace_id in scope.workspaces
+    ]
 
 
 def _scope_of_node(node: Node) -> Scope | None:

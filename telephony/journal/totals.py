@@ -9,7 +9,7 @@ from django.db import connection
 from psycopg import sql
 
 from telephony.journal.filters import Filters
-from telephony.journal.query import Part, id_bounds, scope_condition, status_condition, text_condition
+from telephony.journal.query import Part, id_bounds, one_of, status_condition, text_condition
 from telephony.journal.scope import Column, Scope
 
 COUNTED_UP_TO = 10_000
@@ -76,7 +76,7 @@ def _counted(*, scopes: Sequence[Scope], filters: Filters, limit: int | None) ->
         conditions.append(sql.SQL("c.run_id = {}").format(filters.run_id))
     branches = [
         sql.SQL("(SELECT 1 AS calls, c.duration_sec FROM telephony_call c WHERE {} LIMIT {})").format(
-            sql.SQL(" AND ").join([scope_condition(scope), *conditions]), limit
+            sql.SQL(" AND ").join([one_of(scope.column, scope.ids), *conditions]), limit
         )
         for scope in scopes
     ]

@@ -23,12 +23,13 @@ PUBLISHED = {
     "id", "call_id", "status", "subscriber_phone", "duration_sec", "summary", "transcript", "created_at",
     "conversation_id", "has_audio", "parent_call_id",
 }  # fmt: skip
+ENDED = (CallStatus.DONE, CallStatus.FAILED)
 CAMPAIGN = {
     "call_id", "name", "status", "numbers_count", "child_count", "success_count", "failed_count", "total_duration_sec",
 }  # fmt: skip
 
 
-def get(client: APIClient, path: str = "", **query: Any) -> Any:
+def get(client: APIClient, path: str = "", /, **query: Any) -> Any:
     response = client.get(f"/telephony/journal{path}", query)
     assert response.status_code == 200, response.content
     return response.json()
@@ -174,7 +175,7 @@ def test_dates_are_inclusive_and_in_utc(
 
 def test_the_calls_of_one_campaign_are_listed_beside_it(as_viewer: APIClient, line: Line) -> None:
     run = line.run()
-    calls = [make_call(workspace=line.workspace, run=run, pbx=line.pbx, status=each) for each in ("done", "failed")]
+    calls = [make_call(workspace=line.workspace, run=run, pbx=line.pbx, status=each) for each in ENDED]
     make_call(workspace=line.workspace, pbx=line.pbx)
     for path in ("", "/pbx_abc123"):
         for query in ({}, {"since_id": 0}, {"since_version": 0}):

@@ -16,7 +16,7 @@ from telephony.journal.delta import Cursor, Order, next_point, read_mark
 from telephony.journal.filters import Filters
 from telephony.journal.page import Journal, read_journal
 from telephony.journal.scope import scope_of_workspaces
-from telephony.models import Call, RunProgress
+from telephony.models import Call, RunProgress, RunStatus
 from tests.factories import make_run, make_workspace
 from tests.journal.rows import change, make_call
 
@@ -228,7 +228,7 @@ def test_a_reader_that_is_ahead_of_the_sequence_is_called_back() -> None:
 def test_runs_changed_since_the_cursor_are_told_even_without_calls() -> None:
     workspace = make_workspace()
     run = make_run(workspace=workspace)
-    ended = make_run(workspace=workspace, status="completed", finished_at=run.started_at)
+    ended = make_run(workspace=workspace, status=RunStatus.COMPLETED, finished_at=run.started_at)
     mark = read_mark()
     assert [row.run_id for row in read(workspace, order=Order.ID, at=mark).campaigns] == [run.pk]
     with transaction.atomic():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from aispinner.core.models import Node, NodeType, Workspace
@@ -9,7 +11,7 @@ from telephony.journal.delta import Cursor, Order
 from telephony.journal.filters import Filters
 from telephony.journal.page import Journal, read_journal
 from telephony.journal.scope import scopes_of_nodes
-from telephony.models import Call
+from telephony.models import Call, RunStatus
 from tests.factories import make_agent, make_key, make_node, make_phone_provider, make_run, make_workspace
 from tests.journal.rows import make_call
 
@@ -22,7 +24,7 @@ def workspace() -> Workspace:
 
 
 @pytest.fixture
-def nodes(workspace: Workspace) -> dict[str, Node]:
+def nodes(workspace: Workspace) -> dict[str, Any]:
     kinds = {"pbx": NodeType.PBX, "phone": NodeType.PHONE_NUMBER, "agent": NodeType.AGENT}
     return {name: make_node(workspace=workspace, type=kind) for name, kind in kinds.items()}
 
@@ -36,7 +38,7 @@ def listed(node: Node) -> list[int]:
     return [call.id for call in journal_of(node).calls]
 
 
-def test_a_call_is_found_under_each_node_it_went_through(workspace: Workspace, nodes: dict[str, Node]) -> None:
+def test_a_call_is_found_under_each_node_it_went_through(workspace: Workspace, nodes: dict[str, Any]) -> None:
     call = make_call(workspace=workspace, **nodes)
     make_call(workspace=workspace)
     for node in nodes.values():
@@ -47,7 +49,7 @@ def test_a_call_is_found_under_each_node_it_went_through(workspace: Workspace, n
 @pytest.mark.parametrize("kind", [NodeType.JOURNAL, NodeType.PBX_MONITOR])
 @pytest.mark.parametrize("outgoing", [True, False])
 def test_a_journal_block_shows_the_nodes_it_is_connected_with(
-    workspace: Workspace, nodes: dict[str, Node], kind: NodeType, outgoing: bool
+    workspace: Workspace, nodes: dict[str, Any], kind: NodeType, outgoing: bool
 ) -> None:
     block = make_node(workspace=workspace, type=kind, connected_to=[nodes["pbx"]] if outgoing else [])
     if not outgoing:
@@ -57,7 +59,7 @@ def test_a_journal_block_shows_the_nodes_it_is_connected_with(
     assert listed(block) == [call.id]
 
 
-def test_a_journal_block_counts_no_call_twice(workspace: Workspace, nodes: dict[str, Node]) -> None:
+def test_a_journal_block_counts_no_call_twice(workspace: Workspace, nodes: dict[str, Any]) -> None:
     second = make_node(workspace=workspace)
     block = make_node(workspace=workspace, type=NodeType.JOURNAL, connected_to=[*nodes.values(), second])
     calls = [make_call(workspace=workspace, **nodes), make_call(workspace=workspace, pbx=second)]
@@ -67,7 +69,7 @@ def test_a_journal_block_counts_no_call_twice(workspace: Workspace, nodes: dict[
 
 
 def test_without_pbxs_a_journal_block_goes_by_phone_numbers_then_by_agents(
-    workspace: Workspace, nodes: dict[str, Node]
+    workspace: Workspace, nodes: dict[str, Any]
 ) -> None:
     call = make_call(workspace=workspace, **nodes)
     by_phone = make_node(workspace=workspace, type=NodeType.JOURNAL, connected_to=[nodes["phone"], nodes["agent"]])
@@ -83,7 +85,7 @@ def test_a_journal_block_connected_with_nothing_is_empty(workspace: Workspace) -
 
 
 def test_unfinished_campaigns_show_under_their_pbx_phone_number_and_agent(
-    workspace: Workspace, nodes: dict[str, Node]
+    workspace: Workspace, nodes: dict[str, Any]
 ) -> None:
     key = make_key(workspace=workspace)
     run = make_run(
@@ -98,8 +100,8 @@ def test_unfinished_campaigns_show_under_their_pbx_phone_number_and_agent(
         assert [row.call_id for row in journal_of(node).campaigns] == [run.call_id]
 
 
-def test_a_finished_campaign_shows_only_beside_its_calls(workspace: Workspace, nodes: dict[str, Node]) -> None:
-    run = make_run(workspace=workspace, node=nodes["pbx"], status="completed")
+def test_a_finished_campaign_shows_only_beside_its_calls(workspace: Workspace, nodes: dict[str, Any]) -> None:
+    run = make_run(workspace=workspace, node=nodes["pbx"], status=RunStatus.COMPLETED)
     run.finished_at = run.started_at
     run.save()
     assert journal_of(nodes["pbx"]).campaigns == []
