@@ -8,13 +8,16 @@ from django.conf import settings
 from django.urls import URLPattern
 
 from aispinner.serving.bridge import WSGIBridge
-from aispinner.serving.router import Router
-from aispinner.wsgi import application as django
+from aispinner.serving.router import Router, route
+from aispinner.wsgi import application as django  # loads Django, which what follows needs
+from telephony.realtime.sse import EventStream
 
 # Hooks for async code: `route("ws/events", application)`, from `aispinner.serving.router`. An ASGI application finds
 # what the path held in `scope["url_route"]["kwargs"]`; when the server stops, its `receive()` says the client is gone.
 SOCKETS: list[URLPattern] = []
-STREAMS: list[URLPattern] = []  # GET with `Accept: text/event-stream`; without it, the path is Django's
+STREAMS: list[URLPattern] = [  # GET with `Accept: text/event-stream`; without it, the path is Django's
+    route("telephony/calls/<str:call_id>/events", EventStream()),
+]
 
 application = Router(
     http=WSGIBridge(

@@ -36,6 +36,11 @@ def line_up(*, workspace: Workspace, node: Node, agent_node_id: str | None) -> L
         )
     if provider is None:
         raise Invalid(f"Node {node.node_id} has no number to call from: connect an ai.phone_number node that has one.")
+    if not provider.phone:
+        raise Invalid(
+            f"The phone provider of node {provider.node.node_id} has no number to call from; "
+            "set sip_phone (or twilio_phone) with PUT …/phone-provider."
+        )
     agent = _agent(workspace, node, provider, agent_node_id)
     key = _key(workspace, agent)
     return LineUp(agent=agent, phone_provider=provider, voice_stack=stack, account=key.account, api_key=key)

@@ -56,6 +56,10 @@ class RunFilter(DropdownFilter):
 class DayFilter(RangeDateFilter):
     """From day to day (UTC, both inclusive), as bounds of the id: ids and times of calls are in the same order."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "day (UTC)"
+
     def queryset(self, request: HttpRequest, rows: QuerySet[Call]) -> QuerySet[Call]:
         first, last = (self._day(end) for end in ("from", "to"))
         if first is not None:

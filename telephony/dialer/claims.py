@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
+from integrations.http import longest_request
 from integrations.models import Account
 from telephony.dialer.ledger import DayTurnedError, Totals, take_numbers
 from telephony.dialer.pacing import Demand, shares
@@ -34,7 +34,7 @@ OPEN_CHUNKS = (ChunkStatus.SUBMITTING, ChunkStatus.DIALING, ChunkStatus.RATE_LIM
 
 def submit_timeout() -> timedelta:
     """The longest that a submission may be on the wire."""
-    return timedelta(seconds=settings.ELEVENLABS_CONNECT_TIMEOUT + settings.ELEVENLABS_READ_TIMEOUT)
+    return longest_request()
 
 
 def claim(run_id: int, *, now: datetime) -> int | Dissolve | None:

@@ -12,9 +12,9 @@ from django.db import connection
 from telephony.models import Call
 
 _TAKE = """
-UPDATE telephony_sequence
-   SET value = value + %s, at = greatest(at + interval '1 microsecond', clock_timestamp())
- WHERE id = 1
+INSERT INTO telephony_sequence AS s (id, value, at) VALUES (1, %s, clock_timestamp())
+ON CONFLICT (id) DO UPDATE
+   SET value = s.value + excluded.value, at = greatest(s.at + interval '1 microsecond', clock_timestamp())
 RETURNING value, at
 """
 _ADD = """

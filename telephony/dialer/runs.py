@@ -9,6 +9,7 @@ from typing import Any
 from telephony.dialer.ledger import take_numbers
 from telephony.dialer.transitions import add_to_progress, locked_progress, run_event, write_events
 from telephony.models import Recipient, RecipientStatus, Run, RunStatus
+from telephony.realtime.rings import tell
 
 
 def locked_run(run_id: int) -> Run:
@@ -34,6 +35,8 @@ def change_run(
     add_to_progress(progress, deltas or {}, version=next(numbers))
     if event:
         write_events([run_event(run, event, dict(data or {}))], numbers, at)
+    else:
+        tell(run.workspace_id)
 
 
 def stop_run(run: Run, *, reason: str, now: datetime, by: int | None = None) -> None:

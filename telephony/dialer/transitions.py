@@ -18,6 +18,7 @@ from telephony.dialer.bell import ring_chunks, ring_runs
 from telephony.dialer.ledger import Totals, take_numbers
 from telephony.dialer.states import TERMINAL, Signal, Status, fate_of_recipient, next_status
 from telephony.models import Call, CallEvent, Chunk, ChunkStatus, Recipient, Run, RunProgress, RunStatus
+from telephony.realtime.rings import tell
 
 CALL_FIELDS = (
     "version", "status", "outcome", "reason", "disposition", "conversation_id", "duration_sec", "summary",
@@ -249,3 +250,5 @@ def write_events(events: Sequence[CallEvent], numbers: Iterable[int], at: dateti
     for event, number in zip(events, numbers, strict=False):
         event.pk, event.at = number, at
     CallEvent.objects.bulk_create(events)
+    for workspace_id in {event.workspace_id for event in events}:
+        tell(workspace_id)

@@ -10,7 +10,7 @@ from telephony.models.run import Run
 
 
 class Sequence(models.Model):
-    """One row. Who changes the journal takes numbers here *last*, and holds it until commit: numbers in commit order."""
+    """One row. Who changes the journal takes numbers here *last*, and holds it until commit: in commit order."""
 
     value = models.BigIntegerField(default=0)
     at = models.DateTimeField(help_text="When the last numbers were taken; only ever later.")

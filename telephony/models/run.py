@@ -39,7 +39,7 @@ class Run(models.Model):
     node = models.ForeignKey(Node, on_delete=models.RESTRICT, related_name="runs", db_index=False)
     agent = models.ForeignKey(Agent, on_delete=models.RESTRICT, related_name="runs")
     phone_provider = models.ForeignKey(
-        PhoneProvider, on_delete=models.RESTRICT, related_name="runs", null=True, blank=True
+        PhoneProvider, on_delete=models.SET_NULL, related_name="runs", null=True, blank=True
     )
     voice_stack = models.CharField(max_length=20, choices=VoiceStack.choices)
     account = models.ForeignKey(Account, on_delete=models.RESTRICT, related_name="runs")
