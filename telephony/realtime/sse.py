@@ -147,7 +147,8 @@ def _event(event: dict[str, Any]) -> bytes:
 async def _rung(flag: asyncio.Event, gone: asyncio.Future[None]) -> bool:
     """Wait for a ring, or until the client has gone; False where neither came before it is time to say something."""
     ring = asyncio.ensure_future(flag.wait())
-    done, _ = await asyncio.wait({ring, gone}, timeout=KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
+    waiting: list[asyncio.Future[Any]] = [ring, gone]
+    done, _ = await asyncio.wait(waiting, timeout=KEEP_ALIVE, return_when=asyncio.FIRST_COMPLETED)
     ring.cancel()
     return bool(done)
 

@@ -66,7 +66,7 @@ class Stack:
     def sql(self, statement: str, *values: Any) -> None:
         """Change what an operator would change in the admin."""
         with psycopg.connect(self.environment["DATABASE_URL"]) as connection:
-            connection.execute(statement, values)  # type: ignore[call-overload]
+            connection.execute(statement, values)
 
 
 def free_port() -> int:
