@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from aispinner.core.admin_base import ConsoleAdmin
@@ -52,7 +53,7 @@ class AccountAdmin(ConsoleAdmin[Account]):
 
     @admin.display(description="less for now")
     def learned(self, account: Account) -> SafeString:
-        if account.learned_limit is None:
+        if account.learned_limit is None or account.learned_until is None or account.learned_until < timezone.now():
             return muted("—")
         return two_lines(f"{account.learned_limit} lines", when(account.learned_until))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from django.contrib import messages
+from django.contrib.admin import ShowFacets
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import ForeignKey, Model, Q, QuerySet
 from django.http import HttpRequest
@@ -41,6 +42,7 @@ class ConsoleAdmin(_Base[M]):
     empty_text = ""
     empty_link: ClassVar[tuple[str, str] | None] = None  # (url name, words)
     list_fullwidth = True
+    show_facets = ShowFacets.NEVER  # each would count whole tables
     list_per_page = 50
     compressed_fields = True
 
