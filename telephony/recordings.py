@@ -13,6 +13,7 @@ from django.core.files.storage import default_storage
 
 from aispinner.core.errors import NotFound, ProviderFailed
 from aispinner.core.locks import named_lock
+from integrations.calls import VoiceStack
 from integrations.elevenlabs.client import ElevenLabsClient
 from integrations.errors import ProviderError, Reason
 from integrations.models import ElevenLabsKey, KeyStatus
@@ -62,14 +63,13 @@ def _from_provider(call: Call) -> Iterator[bytes]:
 
 
 def _key_for(call: Call) -> ElevenLabsKey | None:
-    """The campaign's key while it works, else the newest working one of the same account in the same workspace."""
-    account = call.account_id
-    if call.run is not None:
-        if call.run.api_key is not None and call.run.api_key.status == KeyStatus.WORKING:
-            return call.run.api_key
-        account = call.run.agent.account_id or account
+    """A working key of the account that has the conversation: the campaign's, else the newest of the workspace."""
+    run, account = call.run, call.account_id
+    if run is not None and run.voice_stack == VoiceStack.CUSTOM_VOICE:
+        account = run.agent.account_id  # the call's own account has the lines, the agent's has the conversation
     keys = ElevenLabsKey.objects.filter(workspace=call.workspace_id, account=account, status=KeyStatus.WORKING)
-    return keys.order_by("-pk").first()
+    own = keys.filter(pk=run.api_key_id).first() if run is not None and run.api_key_id is not None else None
+    return own or keys.order_by("-created_at", "-pk").first()
 
 
 def _keep(name: str, chunks: Iterator[bytes]) -> None:

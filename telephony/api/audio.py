@@ -12,11 +12,14 @@ from django.core.files.base import File
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from aispinner.core.auth import REFUSED, BearerAuthentication, user_for_token
 from aispinner.core.media import check_media
+from aispinner.core.rendering import dump_json
 from telephony.api.finding import call_for
 from telephony.recordings import audio_for
 
@@ -24,9 +27,20 @@ PIECE = 64 * 1024
 _RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*\Z", re.IGNORECASE)
 
 
+class WhateverIsAccepted(DefaultContentNegotiation):
+    """There is one format; players say `Accept: audio/*`, which is not what refusals are written in."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The JSON of refusals."""
+        return renderers[0], renderers[0].media_type
+
+
 class AudioView(APIView):
     """GET and HEAD /telephony/calls/{call_id}/audio"""
 
+    content_negotiation_class = WhateverIsAccepted
     authentication_classes = [BearerAuthentication]
     permission_classes: list[Any] = []  # a token in the address is looked at below
 
@@ -95,13 +109,17 @@ def mp3_response(request: Request, audio: File[bytes], *, name: str) -> HttpResp
     }
     if _is_known(request.headers.get("If-None-Match", ""), etag):
         audio.close()
-        return HttpResponse(status=304, headers=headers)
+        unchanged = HttpResponse(status=304, headers=headers)
+        del unchanged.headers["Content-Type"]
+        return unchanged
     try:
         part = _wanted_part(request, etag, size=audio.size)
     except NotThereError:
         size = audio.size
         audio.close()
-        return HttpResponse(status=416, headers={**headers, "Content-Range": f"bytes */{size}"})
+        sentence = f"The recording has {size} bytes. Ask for a part of them."
+        headers["Content-Range"] = f"bytes */{size}"
+        return HttpResponse(dump_json({"detail": sentence}), "application/json", status=416, headers=headers)
     return _send(request, audio, part, headers)
 
 

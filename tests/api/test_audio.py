@@ -22,6 +22,7 @@ from telephony.api.audio import NotThereError, Part, parse_range
 from telephony.models import Call
 from telephony.recordings import recording_name
 from tests.api.conftest import Line
+from tests.factories import make_key
 from tests.journal.rows import make_call
 
 pytestmark = pytest.mark.django_db
@@ -73,7 +74,9 @@ def media(settings: Settings, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def call(line: Line) -> Call:
-    return make_call(workspace=line.workspace, run=line.run(), has_audio=True, conversation_id="conv_1")
+    return make_call(
+        workspace=line.workspace, run=line.run(), account=line.key.account, has_audio=True, conversation_id="conv_1"
+    )
 
 
 @pytest.fixture
@@ -176,6 +179,25 @@ def test_a_range_beyond_the_end_is_416_with_the_size(as_viewer: APIClient, kept:
     response = as_viewer.get(address(kept), headers={"Range": f"bytes={len(MP3)}-"})
     assert response.status_code == 416
     assert response.headers["Content-Range"] == f"bytes */{len(MP3)}"
+    assert response.json()["detail"]
+
+
+@pytest.mark.parametrize("accept", ["audio/mpeg", "audio/webm,audio/*;q=0.9", "*/*"])
+def test_a_player_may_accept_audio_only(as_viewer: APIClient, line: Line, kept: Call, accept: str) -> None:
+    assert body(as_viewer.get(address(kept), headers={"Accept": accept})) == MP3
+    refused = as_viewer.get(address(make_call(workspace=line.workspace)), headers={"Accept": accept})
+    assert (refused.status_code, refused.json()["detail"]) == (404, "This call has no recording.")
+
+
+def test_another_key_of_the_account_serves_where_the_campaigns_is_refused(
+    as_viewer: APIClient, line: Line, call: Call, provider: Provider
+) -> None:
+    line.key.status = "refused"
+    line.key.save()
+    make_key(workspace=line.workspace)
+    newer = make_key(workspace=line.workspace, account=line.key.account)
+    assert body(as_viewer.get(address(call))) == MP3
+    assert [key for _, key in provider.asked] == [newer.key]
 
 
 def test_head_tells_the_size_and_sends_nothing(as_viewer: APIClient, kept: Call) -> None:
