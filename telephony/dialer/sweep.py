@@ -23,7 +23,9 @@ def sweep(*, now: datetime) -> int:
         runs = list(_due(Run, now))
         Run.objects.filter(pk__in=runs).update(next_at=now + AGAIN)
         ring_runs(runs)
-        endpoints = set(WebhookReceipt.objects.filter(next_at__lte=now).values_list("endpoint_id", flat=True)[:MOST])
+        endpoints = set(
+            WebhookReceipt.objects.filter(next_at__lte=now).values_list("endpoint_id", flat=True).distinct()[:MOST]
+        )
         ring_endpoints(endpoints)
         chunks = list(_due(Chunk, now))
         ring_chunks(chunks)
