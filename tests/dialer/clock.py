@@ -9,6 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from integrations.models import Account, WebhookReceipt
+from telephony.dialer.claims import submit_timeout
 from telephony.models import Call, Chunk, ChunkStatus, Run
 
 _REMEMBERED: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
@@ -24,6 +25,11 @@ def later(**units: float) -> None:
     """As if so much time had passed: `later(minutes=2)`."""
     for model, fields in _REMEMBERED:
         model._default_manager.update(**{field: F(field) - timedelta(**units) for field in fields})
+
+
+def later_than_any_request() -> None:
+    """As if so much time had passed that what was on the wire has arrived, or never will: lookups count from here."""
+    later(seconds=2 * submit_timeout().total_seconds() + 1)
 
 
 def now_due() -> None:

@@ -1,4 +1,4 @@
-"""A simulator that plays fast, an account of its own for each test, and rows that are really committed."""
+"""A simulator that plays fast, and an account of its own for each test."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from django.utils import timezone
 from pytest_django import Settings
 
 from integrations.elevenlabs.simulator import RunningSimulator, SimulatorConfig, running
-from telephony.models import Sequence
 from tests.dialer.provider import Provider
 
 SPEED = 3000.0  # simulated seconds a second: a call of a minute takes 20 ms
@@ -30,9 +28,3 @@ def provider(simulator: RunningSimulator, settings: Settings) -> Iterator[Provid
         provider = Provider(http=http)
         yield provider
         provider.faults()
-
-
-@pytest.fixture
-def committed(transactional_db: None) -> None:
-    """Real transactions, for threads that meet. The one row of the sequence is there, as migrations leave it."""
-    Sequence.objects.get_or_create(pk=1, defaults={"at": timezone.now()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from django.utils import timezone
@@ -69,7 +70,7 @@ def test_refusal_after_refusal_is_waited_for_longer_and_longer(provider: Provide
         assert chunk.retry_at is not None
         waits.append(chunk.retry_at - timezone.now())
         later(minutes=2)
-    assert all(earlier * 1.2 < following for earlier, following in zip(waits, waits[1:], strict=False))
+    assert all(earlier * 1.2 < following for earlier, following in pairwise(waits))
     finish(bells, run)
     assert len(provider.dialled()) == 3
 

@@ -17,7 +17,7 @@ from telephony.dialer.claims import claim, submit_timeout
 from telephony.models import Call, Chunk, ChunkStatus, RecipientStatus, Run, RunStatus
 from telephony.services import cancel_run, pause_run, resume_run
 from tests.bells import Bells
-from tests.dialer.clock import later
+from tests.dialer.clock import later, later_than_any_request
 from tests.dialer.provider import Provider, finish, look, numbers
 from tests.dialer.truth import check_rows
 from tests.dialer.wire import SUBMIT, Send, WorkerKilled, answer, counting, dying, over_the_wire
@@ -27,6 +27,10 @@ pytestmark = pytest.mark.django_db
 LISTED, CONVERSATIONS, ONE_BATCH = "/batch-calling/workspace", "/convai/conversations", "/batch-calling/btcal_"
 LOST_BEFORE = [{"fault": "internal_error"}, {"fault": "service_unavailable"}, {"fault": "cut_off"}]
 LOST_AFTER = [{**fault, "when": "after"} for fault in LOST_BEFORE]
+
+
+def one_more_minute() -> None:
+    later(seconds=61)
 
 
 def chunk_of(run: Run) -> Chunk:
@@ -71,7 +75,7 @@ def test_a_submission_whose_answer_was_lost_is_found_and_not_made_again(
     provider.at_submit(**fault)
     look(bells)
     assert chunk_of(run).status == ChunkStatus.UNKNOWN
-    later(seconds=50)
+    later_than_any_request()
     finish(bells, run)
     assert provider.dialled() == called
     assert [batch["id"] for batch in provider.batches()] == [run.chunks.get().external_id]
@@ -105,7 +109,7 @@ def test_it_is_found_by_its_conversations_where_the_batch_is_not_listed(provider
 
     provider.at_submit("internal_error", when="after")
     look(bells)
-    later(seconds=50)
+    later_than_any_request()
     with over_the_wire(unlisted):
         finish(bells, run)
     assert provider.dialled() == called
@@ -142,7 +146,7 @@ def test_a_pause_looks_early_but_only_takes_what_it_finds(provider: Provider, be
     look(bells)
     assert chunk_of(found).status == ChunkStatus.DIALING
     assert (chunk_of(lost).status, chunk_of(lost).first_look_at) == (ChunkStatus.UNKNOWN, None)
-    later(seconds=50)
+    later_than_any_request()
     look(bells)
     later(seconds=61)
     look(bells)
@@ -179,8 +183,8 @@ def test_a_worker_may_die_at_any_step_and_every_number_is_dialled_once(
     check_rows()
     look(bells)
     assert run.chunks.count() == 1, "somebody did not wait for what may be on its way"
-    for seconds in (50, 61):
-        later(seconds=seconds)
+    for pass_time in (later_than_any_request, one_more_minute):
+        pass_time()
         look(bells)
     finish(bells, run)
     assert provider.dialled() == called
@@ -197,12 +201,12 @@ def test_a_run_is_stopped_for_good_although_its_worker_died(
     run = provider.campaign(called, max_concurrent=2)
     provider.allow(1)
     die_at(step, run)
-    later(seconds=25)  # what was on the wire has arrived, or never will
+    later(seconds=submit_timeout().total_seconds() + 1)  # so that stopping does not wait for the wire
     before = len(provider.batches())
     stop(run=run, user=make_user())
-    for seconds in (50, 61):
+    for pass_time in (later_than_any_request, one_more_minute):
         look(bells)
-        later(seconds=seconds)
+        pass_time()
     finish(bells, run, into=(RunStatus.PAUSED, RunStatus.CANCELLED))
     assert len(provider.batches()) == before
     check_rows()
@@ -239,7 +243,7 @@ def test_a_run_that_was_stopped_while_its_worker_prepared_submits_nothing(provid
 
     def handle(request: requests.PreparedRequest, send: Send) -> requests.Response:
         if "/phone-numbers" in str(request.url):
-            later(seconds=30)  # its database connection, and with it its lock, was lost long ago
+            later(minutes=1)  # its database connection, and with it its lock, was lost long ago
             pause_run(run=run, user=make_user())
         return send(request)
 

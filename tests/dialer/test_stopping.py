@@ -11,7 +11,7 @@ from telephony.dialer.advance import advance_run
 from telephony.models import Call, CallEvent, ChunkStatus, Pacing, RecipientStatus, Run, RunStatus
 from telephony.services import NewRecipient, cancel_run, pause_run, rename_run, resume_run, start_run
 from tests.bells import Bells
-from tests.dialer.clock import later
+from tests.dialer.clock import later, later_than_any_request
 from tests.dialer.provider import Provider, finish, look, numbers
 from tests.dialer.truth import check_rows
 from tests.dialer.wire import SUBMIT, counting
@@ -126,7 +126,7 @@ def test_a_chunk_found_after_the_pause_is_taken_back_at_the_provider(provider: P
     advance_run(run.pk)
     assert run.chunks.get().status == ChunkStatus.UNKNOWN
     act(pause_run, run)
-    later(seconds=50)
+    later_than_any_request()
     look(bells)
     assert [batch["status"] for batch in provider.batches()] == ["cancelled"]
     later(minutes=30)
