@@ -85,7 +85,7 @@ class Valkey:
                 connection.sendall(f"AUTH {self._password}\r\nPING\r\n".encode())
                 connection.settimeout(1.0)
                 answer = b""
-                while b"PONG" not in answer and (part := connection.recv(64)):
+                while answer.count(b"\r\n") < 2 and (part := connection.recv(64)):  # while loading, it says so instead
                     answer += part
         except OSError:
             return False

@@ -1,0 +1,67 @@
+"""`./dev up` with all its real processes: however it ends, nothing of it is left running."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aispinner.local.environment import ROOT, outer_environment
+from aispinner.local.guard import is_alive, stat_of
+from aispinner.local.valkey import free_port
+from tests.local.conftest import eventually
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads the tree of processes from /proc"),
+]
+DATABASES, GUARD, SIMULATOR, WEB, WORKER, BEAT = 2, 1, 1, 2, 1, 1
+
+
+def descendants(pid: int) -> set[int]:
+    """Every living process below `pid`, those of PostgreSQL's own aside from its first."""
+    parents = {int(path.name): stat_of(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()}
+    found, left = set(), {pid}
+    while left:
+        left = {child for child, stat in parents.items() if stat and int(stat[1]) in left}
+        found |= left
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A state folder that the database's user can reach, too."""
+    folder = Path(tempfile.mkdtemp(prefix="aispinner-up-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_is_left_running(folder: Path, end: signal.Signals) -> None:
+    options = ["--no-demo", "--state-dir", str(folder), "--port", str(free_port()), "--sim-port", str(free_port())]
+    argv = [sys.executable, "-m", "aispinner.local", "up", *options]
+    up = subprocess.Popen(
+        argv, cwd=ROOT, env=outer_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert up.stdout is not None
+    with up.stdout as said:
+        lines = []
+        for line in said:
+            lines.append(line)
+            if re.search(r"\bweb\b.*http", line):
+                break
+        pids = descendants(up.pid)
+        assert len(pids) >= DATABASES + GUARD + SIMULATOR + WEB + WORKER + BEAT, "".join(lines)
+        up.send_signal(end)
+        rest = said.read()
+    assert up.wait(30) == (-signal.SIGKILL if end is signal.SIGKILL else 0)
+    assert end is signal.SIGKILL or "Nothing is left running." in rest
+    assert eventually(lambda: not any(map(is_alive, pids)), seconds=20)
