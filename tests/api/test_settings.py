@@ -90,38 +90,39 @@ def test_a_provider_that_is_the_default_cannot_be_taken_away(
     assert put(as_editor, {"providers": None, "default_provider_id": None}).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"default_provider_id": "nowhere"}, "default_provider_id"),
-        ({"default_provider_id": 7}, "default_provider_id"),
-        ({"providers": {}}, "providers"),
-        ({"providers": ["ari_main"]}, "providers.0"),
-        ({"providers": [PROVIDER, PROVIDER]}, "providers.1.id"),
-        ({"providers": [{**PROVIDER, "id": ""}]}, "providers.0.id"),
-        ({"providers": [{"id": "a"}]}, "providers.0.url"),
-        ({"providers": [{**PROVIDER, "kind": "sip"}]}, "providers.0.kind"),
-        ({"providers": [{**PROVIDER, "url": "pbx"}]}, "providers.0.url"),
-        ({"providers": [{**PROVIDER, "url": "http://me:secret@pbx"}]}, "providers.0.url"),
-        ({"providers": [{**PROVIDER, "url": "http://pbx:99999"}]}, "providers.0.url"),
-        ({"providers": [{**PROVIDER, "url": "http://[pbx"}]}, "providers.0.url"),
-        ({"providers": [{**PROVIDER, "endpoint": "PJSIP/trunk"}]}, "providers.0.endpoint"),
-        ({"providers": [{**PROVIDER, "calls_per_second": 0}]}, "providers.0.calls_per_second"),
-        ({"providers": [{**PROVIDER, "calls_per_second": True}]}, "providers.0.calls_per_second"),
-        ({"providers": [{**PROVIDER, "pasword": "x"}]}, "providers.0.pasword"),
-        ({"sip_port": 0}, "sip_port"),
-        ({"sip_port": "5060"}, "sip_port"),
-        ({"sip_phone": "12"}, "sip_phone"),
-        ({"sip_pasword": "x"}, "sip_pasword"),
-    ],
-)
+BAD_SETTINGS: list[tuple[dict[str, Any], str]] = [
+    ({"default_provider_id": "nowhere"}, "default_provider_id"),
+    ({"default_provider_id": 7}, "default_provider_id"),
+    ({"providers": {}}, "providers"),
+    ({"providers": ["ari_main"]}, "providers.0"),
+    ({"providers": [PROVIDER, PROVIDER]}, "providers.1.id"),
+    ({"providers": [{**PROVIDER, "id": ""}]}, "providers.0.id"),
+    ({"providers": [{"id": "a"}]}, "providers.0.url"),
+    ({"providers": [{**PROVIDER, "kind": "sip"}]}, "providers.0.kind"),
+    ({"providers": [{**PROVIDER, "url": "pbx"}]}, "providers.0.url"),
+    ({"providers": [{**PROVIDER, "url": "http://me:secret@pbx"}]}, "providers.0.url"),
+    ({"providers": [{**PROVIDER, "url": "http://pbx:99999"}]}, "providers.0.url"),
+    ({"providers": [{**PROVIDER, "url": "http://[pbx"}]}, "providers.0.url"),
+    ({"providers": [{**PROVIDER, "endpoint": "PJSIP/trunk"}]}, "providers.0.endpoint"),
+    ({"providers": [{**PROVIDER, "calls_per_second": 0}]}, "providers.0.calls_per_second"),
+    ({"providers": [{**PROVIDER, "calls_per_second": True}]}, "providers.0.calls_per_second"),
+    ({"providers": [{**PROVIDER, "pasword": "x"}]}, "providers.0.pasword"),
+    ({"sip_port": 0}, "sip_port"),
+    ({"sip_port": "5060"}, "sip_port"),
+    ({"sip_phone": "12"}, "sip_phone"),
+    ({"sip_pasword": "x"}, "sip_pasword"),
+]
+
+
 def test_bad_settings_are_refused_by_field(
-    as_editor: APIClient, workspace: Workspace, configured: TelephonySettings, changes: Any, field: str
+    as_editor: APIClient, workspace: Workspace, configured: TelephonySettings, subtests: pytest.Subtests
 ) -> None:
-    response = put(as_editor, changes)
-    assert response.status_code == 422
-    assert list(response.json()["errors"]) == [f"settings_json.{field}"]
-    assert stored(workspace) == {"providers": [PROVIDER]}
+    for changes, field in BAD_SETTINGS:
+        with subtests.test(changes=changes):
+            response = put(as_editor, changes)
+            assert response.status_code == 422
+            assert list(response.json()["errors"]) == [f"settings_json.{field}"]
+            assert stored(workspace) == {"providers": [PROVIDER]}
 
 
 @pytest.mark.parametrize("body", [{}, {"settings_json": None}, {"settings_json": []}, {"settings_json": {}, "x": 1}])

@@ -103,39 +103,40 @@ def test_of_many_bad_numbers_the_first_hundred_are_listed_and_the_rest_counted(
     assert errors["numbers"] == ["150 more are wrong; only the first 100 are listed."]
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"numbers": ...}, "numbers"),
-        ({"numbers": []}, "numbers"),
-        ({"numbers": GOOD}, "numbers"),
-        ({"numbers": {"0": GOOD}}, "numbers"),
-        ({"numbers": [{"number": GOOD}]}, "numbers.0"),
-        ({"recipients": [{"number": GOOD}]}, "recipients"),
-        ({"numbers": ..., "recipients": [GOOD, {"number": "1"}]}, "recipients.1.number"),
-        ({"numbers": ..., "recipients": [{"variables": {}}]}, "recipients.0.number"),
-        ({"numbers": ..., "recipients": [{"number": GOOD, "variables": {"a": {"b": 1}}}]}, "recipients.0"),
-        ({"numbers": ..., "recipients": [{"number": GOOD, "variables": [1]}]}, "recipients.0"),
-        ({"numbers": ..., "recipients": [{"number": GOOD, "nmae": "Ann"}]}, "recipients.0"),
-        ({"max_concurrent": 0}, "max_concurrent"),
-        ({"max_concurrent": 1001}, "max_concurrent"),
-        ({"max_concurrent": "5"}, "max_concurrent"),
-        ({"max_concurrent": 2.5}, "max_concurrent"),
-        ({"max_concurrent": True}, "max_concurrent"),
-        ({"pacing": "fast"}, "pacing"),
-        ({"pacing": ["chunked"]}, "pacing"),
-        ({"name": 5}, "name"),
-        ({"name": "x" * 201}, "name"),
-        ({"agent_node_id": 7}, "agent_node_id"),
-        ({"node_id": ...}, "node_id"),
-        ({"node_id": ["pbx_abc123"]}, "node_id"),
-        ({"workspace_id": "one"}, "workspace_id"),
-        ({"workspace_id": [1]}, "workspace_id"),
-        ({"max_concurent": 5}, "max_concurent"),
-    ],
-)
-def test_bad_input_is_refused_by_field(as_editor: APIClient, line: Line, body: dict[str, Any], field: str) -> None:
-    assert field in refused(start(as_editor, line, **body))
+BAD_INPUT: list[tuple[dict[str, Any], str]] = [
+    ({"numbers": ...}, "numbers"),
+    ({"numbers": []}, "numbers"),
+    ({"numbers": GOOD}, "numbers"),
+    ({"numbers": {"0": GOOD}}, "numbers"),
+    ({"numbers": [{"number": GOOD}]}, "numbers.0"),
+    ({"recipients": [{"number": GOOD}]}, "recipients"),
+    ({"numbers": ..., "recipients": [GOOD, {"number": "1"}]}, "recipients.1.number"),
+    ({"numbers": ..., "recipients": [{"variables": {}}]}, "recipients.0.number"),
+    ({"numbers": ..., "recipients": [{"number": GOOD, "variables": {"a": {"b": 1}}}]}, "recipients.0"),
+    ({"numbers": ..., "recipients": [{"number": GOOD, "variables": [1]}]}, "recipients.0"),
+    ({"numbers": ..., "recipients": [{"number": GOOD, "nmae": "Ann"}]}, "recipients.0"),
+    ({"max_concurrent": 0}, "max_concurrent"),
+    ({"max_concurrent": 1001}, "max_concurrent"),
+    ({"max_concurrent": "5"}, "max_concurrent"),
+    ({"max_concurrent": 2.5}, "max_concurrent"),
+    ({"max_concurrent": True}, "max_concurrent"),
+    ({"pacing": "fast"}, "pacing"),
+    ({"pacing": ["chunked"]}, "pacing"),
+    ({"name": 5}, "name"),
+    ({"name": "x" * 201}, "name"),
+    ({"agent_node_id": 7}, "agent_node_id"),
+    ({"node_id": ...}, "node_id"),
+    ({"node_id": ["pbx_abc123"]}, "node_id"),
+    ({"workspace_id": "one"}, "workspace_id"),
+    ({"workspace_id": [1]}, "workspace_id"),
+    ({"max_concurent": 5}, "max_concurent"),
+]
+
+
+def test_bad_input_is_refused_by_field(as_editor: APIClient, line: Line, subtests: pytest.Subtests) -> None:
+    for body, field in BAD_INPUT:
+        with subtests.test(body=body):
+            assert field in refused(start(as_editor, line, **body))
 
 
 def test_a_plain_list_of_numbers_among_recipients_is_fine(as_editor: APIClient, line: Line) -> None:
@@ -146,25 +147,26 @@ def test_more_than_a_hundred_thousand_numbers_are_too_many(as_editor: APIClient,
     assert "numbers" in refused(start(as_editor, line, numbers=[GOOD] * 100_001))
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"workspace_id": 10**9}, 404),
-        ({"workspace_id": 10**30}, 404),
-        ({"workspace_id": -1}, 404),
-        ({"node_id": "nowhere"}, 404),
-        ({"node_id": "x" * 5000}, 404),
-        ({"node_id": "pbx\0"}, 422),
-        ({"node_id": "agent_xyz"}, 422),
-        ({"agent_node_id": "nowhere"}, 422),
-        ({"agent_node_id": "phone_abc"}, 422),
-    ],
-)
-def test_what_is_not_there_is_refused(as_editor: APIClient, line: Line, body: dict[str, Any], status: int) -> None:
-    response = start(as_editor, line, **body)
-    assert response.status_code == status
-    assert response.json()["detail"]
-    assert not Run.objects.exists()
+NOT_THERE: list[tuple[dict[str, Any], int]] = [
+    ({"workspace_id": 10**9}, 404),
+    ({"workspace_id": 10**30}, 404),
+    ({"workspace_id": -1}, 404),
+    ({"node_id": "nowhere"}, 404),
+    ({"node_id": "x" * 5000}, 404),
+    ({"node_id": "pbx\0"}, 422),
+    ({"node_id": "agent_xyz"}, 422),
+    ({"agent_node_id": "nowhere"}, 422),
+    ({"agent_node_id": "phone_abc"}, 422),
+]
+
+
+def test_what_is_not_there_is_refused(as_editor: APIClient, line: Line, subtests: pytest.Subtests) -> None:
+    for body, status in NOT_THERE:
+        with subtests.test(body=body):
+            response = start(as_editor, line, **body)
+            assert response.status_code == status
+            assert response.json()["detail"]
+            assert not Run.objects.exists()
 
 
 def test_malformed_json_is_said_to_be_so(as_editor: APIClient, line: Line) -> None:
