@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import structlog
-from celery.signals import beat_init, before_task_publish
+from celery.signals import beat_init, before_task_publish, worker_ready
 from redis.exceptions import RedisError
 
 from aispinner.core import broker
@@ -34,10 +34,21 @@ def age(who: str) -> float | None:
 def _beat_has_started(**_: Any) -> None:
     """Only the beat process listens: a heartbeat that somebody else rings proves nothing of it."""
     before_task_publish.connect(_beat_rings, sender=TASK, weak=False)
+    _beat_rings()
 
 
 def _beat_rings(**_: Any) -> None:
+    _leave_if_possible("beat")
+
+
+@worker_ready.connect
+def _worker_has_started(**_: Any) -> None:
+    """The first sign comes at once; those that follow prove that tasks are run."""
+    _leave_if_possible("worker")
+
+
+def _leave_if_possible(who: str) -> None:
     try:
-        leave("beat")
+        leave(who)
     except RedisError as error:
         log.warning("heartbeat_not_written", error=type(error).__name__)

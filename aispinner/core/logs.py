@@ -57,6 +57,8 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
             # Told better by the events `request_finished`, `request_failed`, `task_failed`.
             "django.request": {"level": "CRITICAL"},
             "celery.app.trace": {"level": "CRITICAL"},
+            "celery.worker.strategy": {"level": "WARNING"},  # a line for each bell
+            "celery.beat": {"level": "WARNING"},
             "django": {"handlers": [], "level": "NOTSET"},
             "_granian": {"level": "WARNING"},
             "urllib3": {"level": "WARNING"},

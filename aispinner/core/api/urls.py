@@ -12,5 +12,5 @@ urlpatterns = [
     path("readyz", readyz),
     path("auth/token", TokenView.as_view()),
     path("auth/tokens", TokensView.as_view()),
-    path("auth/tokens/<str:public_id>", OneTokenView.as_view()),
+    path("auth/tokens/<slug:public_id>", OneTokenView.as_view()),
 ]
