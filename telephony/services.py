@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import orjson
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from aispinner.core.errors import AccountExhausted, Conflict, Unavailable
@@ -23,11 +24,16 @@ from telephony.dialer.locks import run_lock
 from telephony.dialer.runs import cancel_pending, change_run, locked_run, stop_run
 from telephony.dialer.transitions import run_event, write_events
 from telephony.line_up import line_up
-from telephony.models import Chunk, ChunkStatus, Pacing, Recipient, Run, RunProgress, RunStatus
+from telephony.models import Chunk, ChunkStatus, Pacing, RecipientStatus, Run, RunProgress, RunStatus
 
 ACTIVE = (RunStatus.RUNNING, RunStatus.PAUSING)
 EXHAUSTED_FOR = timedelta(minutes=5)  # how long an account that said "no credits" is believed without asking again
-INSERT_AT_ONCE = 5000
+INSERT_AT_ONCE = 10_000
+_INSERT_RECIPIENTS = """
+INSERT INTO telephony_recipient (run_id, status, position, number, variables)
+SELECT %s, %s, n.position, n.number, n.variables::jsonb
+  FROM unnest(%s::int[], %s::text[], %s::text[]) AS n(position, number, variables)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +88,14 @@ def start_run(
 
 def _write_recipients(run: Run, recipients: Sequence[NewRecipient]) -> None:
     for start in range(0, len(recipients), INSERT_AT_ONCE):
-        Recipient.objects.bulk_create(
-            Recipient(
-                run=run,
-                position=start + place,
-                number=new.number,
-                variables=dict(new.variables) if new.variables else None,
-            )
-            for place, new in enumerate(recipients[start : start + INSERT_AT_ONCE])
-        )
+        part = recipients[start : start + INSERT_AT_ONCE]
+        columns = [
+            list(range(start, start + len(part))),
+            [new.number for new in part],
+            [orjson.dumps(dict(new.variables)).decode() if new.variables else None for new in part],
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(_INSERT_RECIPIENTS, [run.pk, RecipientStatus.PENDING, *columns])
     numbers, at = take_numbers(2)
     RunProgress.objects.create(run=run, numbers_count=len(recipients), pending=len(recipients), version=next(numbers))
     write_events([run_event(run, "run.created", {"numbers_count": len(recipients)})], numbers, at)

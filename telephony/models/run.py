@@ -68,6 +68,7 @@ class Run(models.Model):
             models.Index(fields=["workspace", "-id"], name="runs_of_workspace"),
             models.Index(fields=["node", "-id"], name="runs_of_node"),
             models.Index(fields=["next_at"], condition=Q(next_at__isnull=False), name="runs_due"),
+            models.Index(fields=["workspace"], condition=Q(finished_at__isnull=True), name="runs_unfinished"),
         ]
 
     def __str__(self) -> str:
