@@ -65,6 +65,9 @@ class AccountAdmin(ConsoleAdmin[Account]):
     def created(self, account: Account) -> SafeString:
         return when(account.created_at)
 
+    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
+        obj.save(update_fields=["concurrency_limit"])  # the rest is the dialer's, and may have changed meanwhile
+
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and db_field.name == "concurrency_limit":
@@ -133,6 +136,11 @@ class WebhookReceiptAdmin(ConsoleAdmin[WebhookReceipt]):
     @admin.display(description="applied")
     def applied(self, row: WebhookReceipt) -> SafeString:
         return when(row.applied_at)
+
+    def within(self, rows: QuerySet[WebhookReceipt], workspaces: list[int]) -> QuerySet[WebhookReceipt]:
+        """By way of the few endpoints: the receipts are many."""
+        endpoints = WebhookEndpoint.objects.filter(account__keys__workspace__in=workspaces)
+        return rows.filter(endpoint__in=list(endpoints.values_list("pk", flat=True)))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookReceipt]:
         return super().get_queryset(request).defer("body")

@@ -69,8 +69,10 @@ class ConsoleAdmin(_Base[M]):
     def _workspaces_of(self, row: M) -> set[int]:
         if tuple(self.workspace_paths) == ("workspace",):
             return {row.workspace_id}  # type: ignore[attr-defined]
-        same = self.model._default_manager.filter(pk=row.pk)
-        return {pk for path in self.workspace_paths for pk in same.values_list(path, flat=True) if pk is not None}
+        same = self.model._default_manager.filter(pk=row.pk).order_by()
+        return {
+            pk for path in self.workspace_paths for pk in same.values_list(path, flat=True).distinct() if pk is not None
+        }
 
     def may(self, request: HttpRequest, role: Role | None, row: M | None = None) -> bool:
         """Whether the person may do what takes `role`: to `row`, or, without one, to any row of theirs."""

@@ -29,7 +29,7 @@ from telephony.admin.run_page import facts, is_live, live_answer, run_parts, sta
 from telephony.admin.words import next_attempt, run_badge, wait_words
 from telephony.models import Run
 
-DONE_WORDS = {"pause": "Pausing: nothing more is dialled.", "resume": "Resumed.", "rename": "Renamed."}
+DONE_WORDS = {"pause": "Nothing more is dialled", "resume": "Dialling again", "rename": "Renamed"}
 MOST_LIVE_ROWS = 100
 LONGEST_NAME = 200
 
@@ -161,7 +161,7 @@ class RunAdmin(ConsoleAdmin[Run]):
             return HttpResponseNotAllowed(["POST"])
         run = self._run(request, pk, to_operate=True)
         if self._do(request, run, verb, name=request.POST.get("name", "")):
-            self.message_user(request, f"{run}: {DONE_WORDS[verb]}", messages.SUCCESS)
+            self.message_user(request, f"{DONE_WORDS[verb]}: {run}.", messages.SUCCESS)
         return HttpResponseRedirect(_back(request, pk=pk))
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -226,7 +226,7 @@ class RunAdmin(ConsoleAdmin[Run]):
     def _each(self, request: HttpRequest, chosen: QuerySet[Run], verb: str) -> None:
         done = [run for run in self._allowed(request, chosen) if self._do(request, run, verb)]
         if done:
-            self.message_user(request, f"{', '.join(map(str, done))}: {DONE_WORDS[verb]}", messages.SUCCESS)
+            self.message_user(request, f"{DONE_WORDS[verb]}: {', '.join(map(str, done))}.", messages.SUCCESS)
 
     def _allowed(self, request: HttpRequest, chosen: QuerySet[Run]) -> list[Run]:
         return [run for run in chosen.select_related("progress", "workspace") if self.may_operate(request, run)]

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -157,6 +159,14 @@ def test_the_lines_of_an_account_are_a_number_of_at_least_one(
     pk = world.ids["integrations_account"]
     browser.post(reverse("admin:integrations_account_change", args=(pk,)), {"concurrency_limit": typed})
     assert Account.objects.get(pk=pk).concurrency_limit == kept
+
+
+def test_changing_the_lines_leaves_what_the_dialer_wrote_meanwhile(browser: Client, world: World) -> None:
+    pk = world.ids["integrations_account"]
+    with CaptureQueriesContext(connection) as queries:
+        browser.post(reverse("admin:integrations_account_change", args=(pk,)), {"concurrency_limit": "42"})
+    [update] = [query["sql"] for query in queries if query["sql"].startswith('UPDATE "integrations_account"')]
+    assert update.count(" = ") == 2, "the limit, and the row's id"
 
 
 def test_an_account_is_changed_by_an_owner_of_one_of_its_keys_alone(
