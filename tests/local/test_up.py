@@ -44,24 +44,25 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_nothing_is_left_running(folder: Path, end: signal.Signals) -> None:
+@pytest.fixture
+def up(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """`./dev up`, just started."""
     options = ["--no-demo", "--state-dir", str(folder), "--port", str(free_port()), "--sim-port", str(free_port())]
     argv = [sys.executable, "-m", "aispinner.local", "up", *options]
-    up = subprocess.Popen(
-        argv, cwd=ROOT, env=outer_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, cwd=ROOT, env=outer_environment(), stdout=pipe, stderr=pipe, text=True) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_is_left_running(up: subprocess.Popen[str], end: signal.Signals) -> None:
     assert up.stdout is not None
-    with up.stdout as said:
-        lines = []
-        for line in said:
-            lines.append(line)
-            if re.search(r"\bweb\b.*http", line):
-                break
-        pids = descendants(up.pid)
-        assert len(pids) >= DATABASES + GUARD + SIMULATOR + WEB + WORKER + BEAT, "".join(lines)
-        up.send_signal(end)
-        rest = said.read()
+    assert any(re.search(r"\bweb\b.*http", line) for line in up.stdout), up.communicate()[1]
+    pids = descendants(up.pid)
+    assert len(pids) >= DATABASES + GUARD + SIMULATOR + WEB + WORKER + BEAT
+    up.send_signal(end)
+    rest = up.stdout.read()
     assert up.wait(30) == (-signal.SIGKILL if end is signal.SIGKILL else 0)
     assert end is signal.SIGKILL or "Nothing is left running." in rest
     assert eventually(lambda: not any(map(is_alive, pids)), seconds=20)
