@@ -29,11 +29,8 @@ LIST_FIELDS_LEFT_OUT = ("transcript", "summary")  # long; no list shows them
 
 
 def percent_done(progress: RunProgress) -> int:
-    """How much of the list has been dealt with, 0 to 100; 100 only when all of it."""
-    if not progress.numbers_count:
-        return 0
-    done = progress.numbers_count - progress.pending - progress.in_flight
-    return done * 100 // progress.numbers_count
+    """How much of the list has been dialled to an end, 0 to 100; what was cancelled has not."""
+    return (progress.success + progress.failed) * 100 // (progress.numbers_count or 1)
 
 
 def segments(progress: RunProgress) -> list[dict[str, Any]]:
@@ -62,7 +59,7 @@ def progress_bar(progress: RunProgress) -> SafeString:
 
 def progress_cell(progress: RunProgress) -> SafeString:
     """The bar with its figures, as the list of campaigns shows it."""
-    done = progress.numbers_count - progress.pending - progress.in_flight
+    done = progress.success + progress.failed
     return format_html(
         '<span class="tp-progress">{}<small><b>{}%</b> · {} of {}<span class="tp-split">'
         '<em class="tp-ok">{}</em><em class="tp-bad">{}</em></span></small></span>',
