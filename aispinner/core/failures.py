@@ -48,7 +48,7 @@ _DJANGO = {  # the first that fits
 def exception_handler(error: Exception, context: Mapping[str, Any] | None = None) -> Response:
     """The answer to `error`: always `{"detail": …}`, perhaps with `errors`. DRF calls it for every view."""
     set_rollback()
-    return answer_to(error) or _unknown(context or {})
+    return answer_to(error) or _unknown(error, context or {})
 
 
 def request_id() -> str:
@@ -110,10 +110,13 @@ def _from_django(error: Exception) -> Response | None:
     return None
 
 
-def _unknown(context: Mapping[str, Any]) -> Response:
+def _unknown(error: Exception, context: Mapping[str, Any]) -> Response:
     request = context.get("request")
-    # The middleware listens, and logs it; so does Django's test client, which raises the exception in the test.
-    got_request_exception.send(sender=None, request=getattr(request, "_request", request))
+    if request is None:
+        log.error("unexpected_error", error=type(error).__name__, where=where(error))
+    else:
+        # The middleware listens, and logs it; so does Django's test client, which raises the exception in the test.
+        got_request_exception.send(sender=None, request=getattr(request, "_request", request))
     return failed()
 
 

@@ -20,7 +20,7 @@ KILL_AFTER = 2  # seconds from the signal to stop; streams and sockets end by th
 TARGETS = {
     "combined": (Interfaces.ASGI, "aispinner.asgi:application"),
     "asgi": (Interfaces.ASGI, "aispinner.asgi:application"),
-    "wsgi": (Interfaces.WSGI, "aispinner.wsgi:application"),
+    "wsgi": (Interfaces.WSGI, "aispinner.serving.plain:application"),
 }
 
 
@@ -61,7 +61,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--interface",
         choices=sorted(TARGETS),
         default="combined",
-        help="combined: everything (the default); wsgi: HTTP only; asgi: for sockets and streams beside wsgi processes",
+        help="combined: everything (the default); wsgi: HTTP only, behind a proxy; asgi: sockets and streams beside those",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--threads", type=int, default=4, help="threads for HTTP in each process")
