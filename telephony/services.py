@@ -9,11 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from aispinner.core.errors import AccountExhausted, Conflict, Unavailable
+from aispinner.core.errors import AccountExhausted, Conflict, Invalid, Unavailable
 from aispinner.core.models import Node, Workspace
 from integrations.models import Account, ElevenLabsKey, KeyStatus
 from integrations.services import newest_working_key
@@ -28,6 +28,7 @@ from telephony.models import Chunk, ChunkStatus, Pacing, RecipientStatus, Run, R
 
 ACTIVE = (RunStatus.RUNNING, RunStatus.PAUSING)
 EXHAUSTED_FOR = timedelta(minutes=5)  # how long an account that said "no credits" is believed without asking again
+LONGEST_NAME = 200
 INSERT_AT_ONCE = 10_000
 _INSERT_RECIPIENTS = """
 INSERT INTO telephony_recipient (run_id, status, position, number, variables)
@@ -46,7 +47,7 @@ class NewRecipient:
 
 def start_run(
     *,
-    user: AbstractBaseUser,
+    user: User,
     workspace: Workspace,
     node: Node,
     recipients: Sequence[NewRecipient],
@@ -101,7 +102,7 @@ def _write_recipients(run: Run, recipients: Sequence[NewRecipient]) -> None:
     write_events([run_event(run, "run.created", {"numbers_count": len(recipients)})], numbers, at)
 
 
-def pause_run(*, run: Run, user: AbstractBaseUser) -> Run:
+def pause_run(*, run: Run, user: User) -> Run:
     """Submit nothing more. Waits at most for a submission on the wire; from the answer on, nothing is submitted.
 
     What the provider has not dialled is taken back; calls that are up end by themselves.
@@ -121,7 +122,7 @@ def pause_run(*, run: Run, user: AbstractBaseUser) -> Run:
     return run
 
 
-def cancel_run(*, run: Run, user: AbstractBaseUser, hangup: bool = False) -> Run:
+def cancel_run(*, run: Run, user: User, hangup: bool = False) -> Run:
     """Give the campaign up, at once. Calls that are up end by themselves; `finished_at` is when the last one has."""
     with run_lock(run.pk, wait=submit_timeout() + timedelta(seconds=5)) as mine:
         if not mine:
@@ -148,7 +149,7 @@ def cancel_run(*, run: Run, user: AbstractBaseUser, hangup: bool = False) -> Run
     return run
 
 
-def resume_run(*, run: Run, user: AbstractBaseUser) -> Run:
+def resume_run(*, run: Run, user: User) -> Run:
     """Go on where a paused campaign stopped, with a working key of the same account."""
     _refuse_exhausted(run.account)
     try:
@@ -167,8 +168,11 @@ def resume_run(*, run: Run, user: AbstractBaseUser) -> Run:
     return run
 
 
-def rename_run(*, run: Run, name: str, user: AbstractBaseUser) -> Run:
-    """Give the campaign another name, whatever its state."""
+def rename_run(*, run: Run, name: str, user: User) -> Run:
+    """Give the campaign another name of at most 200 characters, whatever its state."""
+    if len(name) > LONGEST_NAME:
+        sentence = f"A campaign's name has at most {LONGEST_NAME} characters; this one has {len(name)}."
+        raise Invalid(sentence, errors={"name": [sentence]})
     with transaction.atomic():
         run = locked_run(run.pk)
         change_run(run, event="run.renamed", data={"by": user.pk}, name=name)

@@ -93,6 +93,7 @@ class Call(models.Model):
             models.Index(fields=["agent_node", "-id"], name="calls_of_agent"),
             models.Index(fields=["agent_node", "status", "-id"], name="calls_of_agent_by_status"),
             models.Index(fields=["run", "-id"], name="calls_of_run"),
+            models.Index(fields=["subscriber_phone", "-id"], name="calls_of_number"),
             models.Index(fields=["created_at", "id"], name="calls_by_time"),
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 
 from aispinner.core.models import Node, Workspace
 from telephony.models.call import Call, CallStatus
@@ -34,6 +35,7 @@ class CallEvent(models.Model):
         indexes = [
             models.Index(fields=["workspace", "id"], name="events_of_workspace"),
             models.Index(fields=["run", "id"], name="events_of_run"),
+            models.Index(fields=["run", "id"], condition=Q(call=None), name="events_of_run_itself"),
             models.Index(fields=["call", "id"], name="events_of_call"),
         ]
 

@@ -100,7 +100,7 @@ class RunProgress(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.numbers_count - self.pending - self.in_flight} of {self.numbers_count}"
+        return f"{self.success + self.failed} of {self.numbers_count}"
 
 
 class RecipientStatus(models.TextChoices):
