@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("", include("aispinner.core.api.urls")),
-    path("", include("integrations.api.urls")),
-    path("", include("agents.api.urls")),
-    path("", include("telephony.api.urls")),
-    path("", include("telephony.webhooks.urls")),
     path("", include("integrations.api.urls")),
     path("", include("agents.api.urls")),
     path("", include("telephony.api.urls")),

@@ -90,16 +90,14 @@ def start_run(
 def _write_recipients(run: Run, recipients: Sequence[NewRecipient]) -> None:
     for start in range(0, len(recipients), INSERT_AT_ONCE):
         part = recipients[start : start + INSERT_AT_ONCE]
-        columns = [
-            list(range(start, start + len(part))),
-            [new.number for new in part],
-            [orjson.dumps(dict(new.variables)).decode() if new.variables else None for new in part],
-        ]
+        positions = list(range(start, start + len(part)))
+        numbers = [new.number for new in part]
+        variables = [orjson.dumps(dict(new.variables)).decode() if new.variables else None for new in part]
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT_RECIPIENTS, [run.pk, RecipientStatus.PENDING, *columns])
-    numbers, at = take_numbers(2)
-    RunProgress.objects.create(run=run, numbers_count=len(recipients), pending=len(recipients), version=next(numbers))
-    write_events([run_event(run, "run.created", {"numbers_count": len(recipients)})], numbers, at)
+            cursor.execute(_INSERT_RECIPIENTS, [run.pk, RecipientStatus.PENDING, positions, numbers, variables])
+    sequence, at = take_numbers(2)
+    RunProgress.objects.create(run=run, numbers_count=len(recipients), pending=len(recipients), version=next(sequence))
+    write_events([run_event(run, "run.created", {"numbers_count": len(recipients)})], sequence, at)
 
 
 def pause_run(*, run: Run, user: User) -> Run:
