@@ -61,7 +61,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         "--interface",
         choices=sorted(TARGETS),
         default="combined",
-        help="combined: everything (the default); wsgi: HTTP only, behind a proxy; asgi: sockets and streams beside those",
+        help="combined: everything (the default); wsgi: only HTTP, behind a proxy; asgi: streams and sockets beside it",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--threads", type=int, default=4, help="threads for HTTP in each process")
