@@ -109,17 +109,25 @@ def _demands(account: Account, *, now: datetime) -> list[Demand]:
         .exclude(run__status__in=[RunStatus.COMPLETED, RunStatus.PAUSED], in_flight=0)
         .exclude(run__status=RunStatus.CANCELLED, in_flight=0)
         .annotate(last=Max("run__chunks__submitted_at"))
-        .values_list("run_id", "run__status", "run__max_concurrent", "pending", "in_flight", "last", "run__created_at")
+        .select_related("run")
     )
     return [
         Demand(
-            run_id=run_id,
-            wanted=min(most, pending + in_flight) if status == RunStatus.RUNNING else in_flight,
-            in_flight=in_flight,
-            last_served=last or created,
+            run_id=row.pk,
+            wanted=_wanted(row.run, row, now=now),
+            in_flight=row.in_flight,
+            last_served=row.last or row.run.created_at,
         )
-        for run_id, status, most, pending, in_flight, last, created in rows
+        for row in rows
     ]
+
+
+def _wanted(run: Run, progress: RunProgress, *, now: datetime) -> int:
+    """Lines that the run could use now: no more than it has where it is stopping, or waits for its next attempt."""
+    waits = run.next_attempt_at is not None and run.next_attempt_at > now
+    if run.status != RunStatus.RUNNING or waits:
+        return progress.in_flight
+    return min(run.max_concurrent, progress.pending + progress.in_flight)
 
 
 def _new_chunk(run: Run, size: int, *, now: datetime) -> int:

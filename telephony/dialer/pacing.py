@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import heapify, heappop, heappush
 
 POLL_FIRST = timedelta(seconds=1)
 POLL_SLOWEST = timedelta(seconds=15)
@@ -23,26 +24,22 @@ class Demand:
 
 
 def shares(*, limit: int, demands: Sequence[Demand]) -> Mapping[int, int]:
-    """Lines of each run, max-min fair: nobody gets more than it wants, what one leaves goes to the others.
+    """Lines of each run. A busy line stays with its run until its call ends; nobody gets more than it wants.
 
-    A line that is busy stays with its run until its call ends. Lines that cannot be split evenly go to
-    the runs that were served longest ago, so that with more runs than lines each has its turn.
+    A free line goes to the run that has the fewest, among equals to the one that was served longest ago. So
+    whoever looks first takes no line that is another's, and with more runs than lines each has its turn.
     """
-    given = {demand.run_id: 0 for demand in demands}
-    left = limit
-    wanting = [demand for demand in demands if demand.wanted > 0]
-    hungry = sorted(wanting, key=lambda demand: (demand.last_served, demand.run_id))
-    while left > 0 and hungry:
-        each = left // len(hungry)
-        if each == 0:
-            for demand in hungry[:left]:
-                given[demand.run_id] += 1
+    given = {demand.run_id: demand.in_flight for demand in demands}
+    hungry = [(each.in_flight, each.last_served, each.run_id, each.wanted) for each in demands]
+    hungry = [entry for entry in hungry if entry[0] < entry[-1]]
+    heapify(hungry)
+    for _ in range(limit - sum(given.values())):
+        if not hungry:
             break
-        for demand in hungry:
-            got = min(each, demand.wanted - given[demand.run_id])
-            given[demand.run_id] += got
-            left -= got
-        hungry = [demand for demand in hungry if given[demand.run_id] < demand.wanted]
+        lines, served, run_id, wanted = heappop(hungry)
+        given[run_id] = lines + 1
+        if lines + 1 < wanted:
+            heappush(hungry, (lines + 1, served, run_id, wanted))
     return given
 
 

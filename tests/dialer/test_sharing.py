@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import timedelta
 from itertools import chain
 
 import pytest
@@ -60,6 +61,15 @@ def test_with_more_campaigns_than_lines_each_has_its_turn(limit: int) -> None:
         later(seconds=1)
         one_call_ends()
     assert all(set(turns[start : start + 4]) == {run.pk for run in runs} for start in range(0, len(turns) - 3, 4))
+
+
+def test_a_campaign_that_waits_for_its_next_attempt_keeps_no_free_line_from_others() -> None:
+    workspace = make_workspace()
+    key = make_key(workspace=workspace, account=make_account(limit=1))
+    later_on = timezone.now() + timedelta(hours=1)
+    make_run(workspace=workspace, key=key, numbers=numbers(5), next_attempt_at=later_on)
+    other = make_run(workspace=workspace, key=key, numbers=numbers(5))
+    assert isinstance(claim(other.pk, now=timezone.now()), int)
 
 
 def test_a_newcomer_gets_its_share_as_lines_come_free() -> None:
