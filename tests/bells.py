@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from celery import current_app
@@ -21,6 +21,7 @@ class Bell:
     args: list[Any]
     kwargs: dict[str, Any]
     eta: str | None = None
+    context: dict[str, Any] = field(default_factory=dict)  # what goes along for the log
 
 
 class Bells:
@@ -63,7 +64,8 @@ class Bells:
 
     def _hear(self, sender: str, body: Any, headers: dict[str, Any], **_: Any) -> None:
         args, kwargs = json.loads(json.dumps([list(body[0]), dict(body[1])]))
-        self._rung.append(Bell(name=sender, args=args, kwargs=kwargs, eta=headers.get("eta")))
+        context = headers.get("__django_structlog__", {})
+        self._rung.append(Bell(name=sender, args=args, kwargs=kwargs, eta=headers.get("eta"), context=context))
 
     @staticmethod
     def _commit() -> None:

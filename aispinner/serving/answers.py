@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import orjson
+import structlog
 
 from aispinner.serving.asgi_types import Send
+
+log = structlog.get_logger(__name__)
 
 
 async def answer(send: Send, status: int, detail: str, *, close: bool = False) -> None:
     """A whole answer in the API's shape; `close` where the rest of the request is not going to be read."""
+    request_id = str(uuid4())
+    log.info("answered_before_django", code=status, request_id=request_id)
     body = orjson.dumps({"detail": detail})
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", request_id.encode()),
+    ]
     if close:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

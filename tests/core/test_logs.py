@@ -15,6 +15,8 @@ from django.test import Client
 from structlog.testing import capture_logs
 
 from aispinner.core.logs import logging_config, process_name
+from aispinner.core.tasks import forget
+from tests.bells import Bells
 
 
 class Log:
@@ -136,6 +138,23 @@ def test_a_crash_is_logged_once_under_the_id_that_the_client_is_told(
     assert line["error"] == "RuntimeError"
     assert any("readyz" in step for step in line["where"])
     assert "hello" not in log.text
+
+
+def test_of_a_task_that_failed_the_text_is_left_out_too(log: Log) -> None:
+    try:
+        int("hello")
+    except ValueError as error:
+        structlog.get_logger("tasks").exception("task_failed", error=str(error), exception=error, task_id="abc")
+    [line] = log.lines
+    assert (line["error"], line["task_id"]) == ("ValueError", "abc")
+    assert "hello" not in log.text
+
+
+def test_a_bell_carries_the_id_of_the_request_that_rang_it(db: None, bells: Bells) -> None:
+    with structlog.contextvars.bound_contextvars(request_id="given-id-1234", user_id=7):
+        forget.delay()
+    [bell] = bells.rung
+    assert bell.context == {"request_id": "given-id-1234"}
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,7 @@ def test_an_upload_announced_too_large_is_refused_unread(server: Server) -> None
     )
     assert answer.startswith(b"HTTP/1.1 413")
     assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["detail"].startswith("The request is larger than 8 MB")
+    assert b"x-request-id: " in answer
 
 
 def test_an_upload_that_grows_too_large_is_refused(server: Server) -> None:
