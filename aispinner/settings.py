@@ -89,7 +89,7 @@ if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise SystemExit("DATABASE_URL must name a PostgreSQL database: locks that never wait and never lose need it.")
 DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
-    "pool": {"min_size": 1, "max_size": whole_number("DATABASE_POOL", default=12, low=2, high=200), "timeout": 10},
+    "pool": {"min_size": 1, "max_size": whole_number("DATABASE_POOL", default=12, low=2, high=200), "timeout": 5},
 }
 REDIS_URL = required("REDIS_URL", hint="For example redis://host:6379/0.")
 REDIS_PREFIX = env.str("REDIS_PREFIX", default="aispinner:")  # of every key but the broker's own
@@ -145,7 +145,6 @@ CELERY_TASK_IGNORE_RESULT = True  # the rows are the result
 CELERY_TASK_ACKS_LATE = False  # a lost doorbell is found by the sweep
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_DEFAULT_EXPIRES = 60
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 SWEEP_SECONDS = whole_number("SWEEP_SECONDS", default=1, low=1, high=60)
