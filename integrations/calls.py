@@ -8,12 +8,7 @@ from enum import StrEnum
 
 from django.db.models import TextChoices
 
-
-class VoiceStack(TextChoices):
-    """What places calls."""
-
-    ELEVENLABS = "elevenlabs", "ElevenLabs Agents"
-    CUSTOM_VOICE = "custom_voice", "Custom Voice (own Asterisk)"
+from aispinner.core.voice_stack import VoiceStack as VoiceStack  # noqa: PLC0414 - told about here too
 
 
 class Outcome(TextChoices):
@@ -38,6 +33,14 @@ class Disposition(TextChoices):
     UNKNOWN = "unknown", "Unknown"
 
 
+class Direction(TextChoices):
+    """Who began a call; `web` ones went over no telephone network."""
+
+    OUTBOUND = "outbound", "Outbound"
+    INBOUND = "inbound", "Inbound"
+    WEB = "web", "Web"
+
+
 class Phase(StrEnum):
     """How far a call has come at the provider."""
 
@@ -59,11 +62,26 @@ class Turn:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a conversation came from: whose agent it is, over which number, with whom.
+
+    Ids are the provider's. Numbers are as it wrote them, not always E.164 (`anonymous`); a web call has none.
+    """
+
+    direction: Direction
+    agent_id: str
+    phone_number_id: str = ""
+    our_number: str = field(default="", repr=False)
+    external_number: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CallReport:
     """What the provider says of one call at this moment.
 
     `settled` means that nothing more will come: result, transcript and analysis are in (or never will be).
     `account_limit` names the account's limit that stopped a call before it was dialled (`quota_exhausted`, …).
+    `origin` is there only where the report is of a whole conversation, so that no `call_id` means: not placed by us.
     """
 
     phase: Phase
@@ -79,3 +97,4 @@ class CallReport:
     disposition: Disposition | None = None
     has_audio: bool = False
     settled: bool = False
+    origin: Origin | None = None

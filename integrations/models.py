@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from aispinner.core.encryption import EncryptedTextField
 from aispinner.core.ids import new_id
@@ -27,6 +28,12 @@ class Account(models.Model):
     learned_until = models.DateTimeField(null=True, blank=True)
     exhausted_at = models.DateTimeField(
         null=True, blank=True, help_text="When the provider last said that credits or the quota are used up."
+    )
+    conversations_known_until = models.DateTimeField(
+        default=timezone.now, help_text="The list of its conversations is read from here on."
+    )
+    next_look_at = models.DateTimeField(
+        default=timezone.now, null=True, blank=True, help_text="When that list is read again; empty: never."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -208,10 +208,17 @@ class ElevenLabsClient:
     # --- Conversations ---------------------------------------------------------------------------
 
     def list_conversations(
-        self, *, agent_id: str | None = None, user_id: str | None = None, started_after: datetime | None = None
+        self,
+        *,
+        agent_id: str | None = None,
+        user_id: str | None = None,
+        started_after: datetime | None = None,
+        oldest_first: bool = False,
     ) -> Iterator[ConversationSummary]:
-        """Conversations, newest first, page by page (GET /v1/convai/conversations)."""
+        """Conversations by their start, newest first, page by page (GET /v1/convai/conversations)."""
         params: dict[str, Any] = {"page_size": 100}
+        if oldest_first:
+            params["sort_direction"] = "asc"
         if agent_id is not None:
             params["agent_id"] = agent_id
         if user_id is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from integrations.calls import CallReport, Disposition, Outcome, Phase, Turn
+from integrations.calls import CallReport, Direction, Disposition, Origin, Outcome, Phase, Turn
 from integrations.elevenlabs.schemas import BatchRecipient, mapping, moment, number, required_text, text
 
 _OUR_CALL_ID = re.compile(r"call_[0-9A-Za-z_-]{1,60}\Z")
@@ -52,6 +52,12 @@ _SIP_OUTCOMES = MappingProxyType(  # RFC 3261 §21, RFC 8197, RFC 8688; other 5x
 _LIVE = MappingProxyType(  # conversation status
     {"initiated": Phase.DISPATCHED, "in-progress": Phase.IN_PROGRESS}
 )
+_DIRECTIONS = MappingProxyType(  # metadata.phone_call.direction
+    {"inbound": Direction.INBOUND, "outbound": Direction.OUTBOUND}
+)
+_BY_PHONE = frozenset(  # metadata.conversation_initiation_source
+    {"twilio", "sip_trunk", "exotel", "genesys", "avaya", "audiocodes"}
+)
 _RECIPIENT_LIVE = MappingProxyType(
     {"dispatched": Phase.DISPATCHED, "initiated": Phase.RINGING, "in_progress": Phase.IN_PROGRESS}
 )
@@ -72,17 +78,25 @@ def report_from_conversation(conversation: Mapping[str, Any]) -> CallReport:
     """
     status = required_text(conversation, "status")
     if status not in {"processing", "done", "failed"}:
-        live = Phase.IN_PROGRESS if conversation.get("transcript") else Phase.DISPATCHED
-        return _report(conversation, phase=_LIVE.get(status, live))
-    turns = _turns(conversation)
+        phase = _LIVE.get(status, Phase.IN_PROGRESS if conversation.get("transcript") else Phase.DISPATCHED)
+        origin = _origin(conversation, phase=phase)
+        if phase is Phase.DISPATCHED and origin is not None and origin.direction is Direction.INBOUND:
+            phase = Phase.RINGING  # here, not at somebody else's
+        return _report(conversation, phase=phase, origin=origin)
+    turns, origin = _turns(conversation), _origin(conversation, phase=Phase.ENDED)
     if status != "failed":
         outcome = _outcome_of_conversation(conversation, turns)
-        return _report(conversation, phase=Phase.ENDED, outcome=outcome, turns=turns, settled=status == "done")
-    limit = _limit_before_dialling(conversation, turns)
-    if limit:
-        return _report(conversation, phase=Phase.NOT_DIALLED, reason=limit, account_limit=limit, settled=True)
+        settled = status == "done"
+        return _report(conversation, phase=Phase.ENDED, outcome=outcome, turns=turns, settled=settled, origin=origin)
     outcome, reason = _failure(conversation, turns)
-    return _report(conversation, phase=Phase.ENDED, outcome=outcome, reason=reason, turns=turns, settled=True)
+    limit = _limit_before_dialling(conversation, turns)
+    if limit and (_call_id(conversation) or (origin and origin.direction is Direction.OUTBOUND)):
+        phase = Phase.NOT_DIALLED
+        return _report(conversation, phase=phase, reason=limit, account_limit=limit, settled=True, origin=origin)
+    reason = limit or reason  # who came to us was refused for the limit
+    return _report(
+        conversation, phase=Phase.ENDED, outcome=outcome, reason=reason, turns=turns, settled=True, origin=origin
+    )
 
 
 def report_from_recipient(recipient: BatchRecipient, *, conversation_gone: bool = False) -> CallReport:
@@ -162,6 +176,7 @@ def _report(
     account_limit: str = "",
     turns: tuple[Turn, ...] = (),
     settled: bool = False,
+    origin: Origin | None = None,
 ) -> CallReport:
     metadata = _object(conversation, "metadata")
     analysis = _object(conversation, "analysis")
@@ -180,7 +195,36 @@ def _report(
         disposition=Disposition(judged) if judged in Disposition.values else None,
         has_audio=conversation.get("has_audio") is True,
         settled=settled,
+        origin=origin,
     )
+
+
+def _origin(conversation: Mapping[str, Any], *, phase: Phase) -> Origin | None:
+    """Where a conversation came from; None where that is not told yet: a call that is only beginning may be by phone
+    although its two ends are still missing.
+    """
+    metadata = _object(conversation, "metadata")
+    phone_call, source = _object(metadata, "phone_call"), text(metadata, "conversation_initiation_source")
+    if not phone_call and phase is not Phase.ENDED:
+        begins = phase is Phase.DISPATCHED and source in {"", "unknown"}
+        if begins or source in _BY_PHONE:
+            return None
+    return Origin(
+        direction=_direction(metadata, phone_call, source),
+        agent_id=_storable(text(conversation, "agent_id")),
+        phone_number_id=_storable(text(phone_call, "phone_number_id")),
+        our_number=_storable(text(phone_call, "agent_number")),
+        external_number=_storable(text(phone_call, "external_number")),
+    )
+
+
+def _direction(metadata: Mapping[str, Any], phone_call: Mapping[str, Any], source: str) -> Direction:
+    told = _DIRECTIONS.get(text(phone_call, "direction"))
+    if told is not None:
+        return told
+    if metadata.get("batch_call"):
+        return Direction.OUTBOUND
+    return Direction.INBOUND if phone_call or source in _BY_PHONE else Direction.WEB
 
 
 def _outcome_of_conversation(conversation: Mapping[str, Any], turns: tuple[Turn, ...]) -> Outcome:

@@ -9,6 +9,7 @@ import structlog
 from django.db.models import F
 from django.utils import timezone
 
+from agents.models import Agent
 from integrations.calls import CallReport, Phase
 from integrations.errors import Answer, ProviderError
 from telephony.dialer.claims import submit_timeout
@@ -117,12 +118,12 @@ def _silent(chunk: Chunk, call: Call, report: CallReport | None, *, gone: bool, 
     if call.ended_at is not None or (report is not None and report.phase in {Phase.ENDED, Phase.NOT_DIALLED}):
         return False
     since = call.dispatched_at or (chunk.submitted_at if gone or report is None else None)
-    return since is not None and since + longest_call(chunk) < now
+    return since is not None and since + longest_call(chunk.run.agent) < now
 
 
-def longest_call(chunk: Chunk) -> timedelta:
+def longest_call(agent: Agent) -> timedelta:
     """How long after its dispatch a call can still be heard of, by the agent's own longest conversation."""
-    config = chunk.run.agent.raw_config.get("conversation_config") or {}
+    config = agent.raw_config.get("conversation_config") or {}
     conversation = config.get("conversation") if isinstance(config, dict) else None
     longest = conversation.get("max_duration_seconds") if isinstance(conversation, dict) else None
     return timedelta(seconds=longest if isinstance(longest, int) and 0 < longest < 86_400 else 600) + RING_AND_REPORT

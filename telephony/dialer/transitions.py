@@ -6,11 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from aispinner.core.rows import update_rows
 from integrations.calls import CallReport, Outcome, Phase, Turn
@@ -42,8 +43,13 @@ def signal_of(report: CallReport) -> Signal | None:
     return _SIGNALS.get(report.phase)
 
 
-def apply_reports(reports: Mapping[int, CallReport], *, now: datetime) -> Mapping[int, str]:
+def apply_reports(
+    reports: Mapping[int, CallReport], *, now: datetime, begun: Sequence[tuple[Call, CallReport]] = ()
+) -> Mapping[int, str]:
     """Write what `reports` (by call pk) say. Late, doubled and shuffled ones change nothing that is final.
+
+    `begun` are calls that nobody here placed, not stored yet, each with its first report: whoever gives them holds
+    their account's lock, and does it again on DayTurnedError.
 
     Returns the runs whose calls met a limit of the account, with that limit. Locks in the one order:
     recipients, calls, progress, totals, sequence.
@@ -57,6 +63,8 @@ def apply_reports(reports: Mapping[int, CallReport], *, now: datetime) -> Mappin
             batch.apply(call, replace(report, conversation_id=None) if report.conversation_id in taken else report)
             if call.conversation_id == report.conversation_id:
                 taken.add(report.conversation_id)
+        for call, report in begun:
+            batch.begin(call, report)
         batch.write()
     return batch.limits
 
@@ -85,7 +93,9 @@ class _Batch:
     """Changes to calls, gathered and then written together."""
 
     now: datetime
+    today: date = field(default_factory=lambda: timezone.now().date())
     changed: list[Call] = field(default_factory=list)
+    begun: list[Call] = field(default_factory=list)
     events: list[CallEvent] = field(default_factory=list)
     totals: Totals = field(default_factory=Totals)
     fates: dict[str, list[int]] = field(default_factory=dict)
@@ -110,6 +120,16 @@ class _Batch:
             self._deltas(call.run_id)["total_duration_sec"] += call.duration_sec - before
             if report.account_limit and call.reason == NOT_DIALLED:
                 self.limits[call.run_id] = report.account_limit
+
+    def begin(self, call: Call, report: CallReport) -> None:
+        """Take in a call that is not stored yet, as far as its first report has come."""
+        call.duration_sec = min(report.duration_sec, 2**31 - 1)
+        events = [*self._move(call, report), *attach(call, report, now=self.now)]
+        if call.ended_at is not None and report.started_at is not None:  # it may have been over for long
+            call.ended_at = min(self.now, report.started_at + timedelta(seconds=call.duration_sec))
+        self.totals.add(call, day=self.today)
+        self.begun.append(call)
+        self.events += [call_event(call, type_, data) for type_, data in events]
 
     def _deltas(self, run_id: int) -> Counter[str]:
         return self.progress.setdefault(run_id, Counter())
@@ -146,17 +166,22 @@ class _Batch:
             deltas["child_count"] -= 1
 
     def write(self) -> None:
-        if not self.changed:
+        if not self.changed and not self.begun:
             return
         for fate, recipients in self.fates.items():
             Recipient.objects.filter(pk__in=recipients).update(status=fate)
         runs = locked_progress(self.progress)
         self.totals.write()
-        numbers, at = take_numbers(len(self.changed) + len(self.events) + len(runs))
+        count = len(self.begun) + len(self.changed) + len(self.events) + len(runs)
+        numbers, at = take_numbers(count, counted_on=self.today if self.begun else None)
+        for call in self.begun:
+            call.pk = call.version = next(numbers)
+            call.created_at = at
         for call in self.changed:
             call.version = next(numbers)
         for progress in runs:
             add_to_progress(progress, self.progress[progress.pk], version=next(numbers))
+        Call.objects.bulk_create(self.begun)
         update_rows(self.changed, CALL_FIELDS)
         write_events(self.events, numbers, at)
         self._ring()
@@ -237,7 +262,7 @@ def add_to_progress(progress: RunProgress, deltas: Mapping[str, int], *, version
 
 def call_event(call: Call, type_: str, data: dict[str, Any]) -> CallEvent:
     """An event of a call, to be written with `write_events`."""
-    return CallEvent(workspace_id=call.workspace_id, run_id=call.run_id, call_id=call.pk, type=type_, data=data)
+    return CallEvent(workspace_id=call.workspace_id, run_id=call.run_id, call=call, type=type_, data=data)
 
 
 def run_event(run: Run, type_: str, data: dict[str, Any] | None = None) -> CallEvent:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from telephony.models.call import Call, CallStatus, Direction
+from integrations.calls import Direction
+from telephony.models.call import Call, CallStatus
 from telephony.models.chunk import Chunk, ChunkStatus
 from telephony.models.event import CallEvent, JournalTotal, Sequence
 from telephony.models.run import Pacing, Recipient, RecipientStatus, Run, RunProgress, RunStatus

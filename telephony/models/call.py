@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from aispinner.core.ids import new_id
 from aispinner.core.models import Node, Workspace
-from integrations.calls import Disposition, Outcome
+from integrations.calls import Direction, Disposition, Outcome
 from integrations.models import Account
 from telephony.models.chunk import Chunk
 from telephony.models.run import Recipient, Run
@@ -32,12 +32,6 @@ class CallStatus(models.TextChoices):
 
 
 TERMINAL = frozenset({CallStatus.DONE, CallStatus.FAILED, CallStatus.CANCELLED})
-
-
-class Direction(models.TextChoices):
-    OUTBOUND = "outbound", "Outbound"
-    INBOUND = "inbound", "Inbound"
-    WEB = "web", "Web"
 
 
 class Call(models.Model):
@@ -95,6 +89,11 @@ class Call(models.Model):
             models.Index(fields=["run", "-id"], name="calls_of_run"),
             models.Index(fields=["subscriber_phone", "-id"], name="calls_of_number"),
             models.Index(fields=["created_at", "id"], name="calls_by_time"),
+            models.Index(
+                fields=["account", "id"],
+                condition=Q(chunk__isnull=True, settled_at__isnull=True),
+                name="calls_followed_one_by_one",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.calls import CallReport, Disposition, Outcome, Phase, Turn
+from integrations.calls import CallReport, Direction, Disposition, Origin, Outcome, Phase, Turn
 from integrations.elevenlabs.events import report_from_conversation, report_from_recipient, report_from_webhook
 from integrations.elevenlabs.schemas import BatchRecipient
 from integrations.errors import Answer, ProviderError
@@ -42,6 +42,13 @@ def test_a_finished_conversation_is_settled_with_all_that_was_said() -> None:
         disposition=Disposition.SUCCESS,
         has_audio=True,
         settled=True,
+        origin=Origin(
+            direction=Direction.OUTBOUND,
+            agent_id="agent_xyz",
+            phone_number_id="phnum_1",
+            our_number="+15550100001",
+            external_number="+15550100123",
+        ),
     )
 
 
