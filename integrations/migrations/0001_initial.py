@@ -3,245 +3,106 @@
 import django.db.models.deletion
 import django.utils.timezone
 import fernet_fields.fields
-from django.db import migrations, models
-
 import integrations.models
+from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
-        ("core", "0001_initial"),
+        ('core', '0001_initial'),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Account",
+            name='Account',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "voice_stack",
-                    models.CharField(
-                        choices=[("elevenlabs", "ElevenLabs Agents"), ("custom_voice", "Custom Voice (own Asterisk)")],
-                        default="elevenlabs",
-                        max_length=20,
-                    ),
-                ),
-                ("external_id", models.CharField(help_text="The provider's own id of the account.", max_length=200)),
-                ("tier", models.CharField(blank=True, max_length=50)),
-                (
-                    "concurrency_limit",
-                    models.PositiveIntegerField(
-                        default=4,
-                        help_text="Calls at once over all campaigns. Preset from the subscription; ElevenLabs does not tell it.",
-                    ),
-                ),
-                (
-                    "learned_limit",
-                    models.PositiveIntegerField(
-                        blank=True,
-                        help_text="Less than the limit while the provider says that it has no room.",
-                        null=True,
-                    ),
-                ),
-                ("learned_until", models.DateTimeField(blank=True, null=True)),
-                (
-                    "exhausted_at",
-                    models.DateTimeField(
-                        blank=True,
-                        help_text="When the provider last said that credits or the quota are used up.",
-                        null=True,
-                    ),
-                ),
-                (
-                    "conversations_known_until",
-                    models.DateTimeField(
-                        default=django.utils.timezone.now,
-                        help_text="The list of its conversations is read from here on.",
-                    ),
-                ),
-                (
-                    "next_look_at",
-                    models.DateTimeField(
-                        blank=True,
-                        default=django.utils.timezone.now,
-                        help_text="When that list is read again; empty: never.",
-                        null=True,
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('voice_stack', models.CharField(choices=[('elevenlabs', 'ElevenLabs Agents'), ('custom_voice', 'Custom Voice (own Asterisk)')], default='elevenlabs', max_length=20)),
+                ('external_id', models.CharField(help_text="The provider's own id of the account.", max_length=200)),
+                ('tier', models.CharField(blank=True, max_length=50)),
+                ('concurrency_limit', models.PositiveIntegerField(default=4, help_text='Calls at once over all campaigns. Preset from the subscription; ElevenLabs does not tell it.')),
+                ('learned_limit', models.PositiveIntegerField(blank=True, help_text='Less than the limit while the provider says that it has no room.', null=True)),
+                ('learned_until', models.DateTimeField(blank=True, null=True)),
+                ('exhausted_at', models.DateTimeField(blank=True, help_text='When the provider last said that credits or the quota are used up.', null=True)),
+                ('conversations_known_until', models.DateTimeField(default=django.utils.timezone.now, help_text='The list of its conversations is read from here on.')),
+                ('next_look_at', models.DateTimeField(blank=True, default=django.utils.timezone.now, help_text='When that list is read again; empty: never.', null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(fields=("voice_stack", "external_id"), name="one_account_per_external_id"),
-                    models.CheckConstraint(
-                        condition=models.Q(("concurrency_limit__gte", 1)), name="an_account_has_a_line"
-                    ),
-                ],
+                'constraints': [models.UniqueConstraint(fields=('voice_stack', 'external_id'), name='one_account_per_external_id'), models.CheckConstraint(condition=models.Q(('concurrency_limit__gte', 1)), name='an_account_has_a_line')],
             },
         ),
         migrations.CreateModel(
-            name="ElevenLabsKey",
+            name='ElevenLabsKey',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("title", models.CharField(blank=True, max_length=200)),
-                ("key", fernet_fields.fields.EncryptedTextField()),
-                ("last4", models.CharField(editable=False, max_length=4)),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[("working", "Working"), ("refused", "Refused by ElevenLabs")],
-                        default="working",
-                        max_length=10,
-                    ),
-                ),
-                ("checked_at", models.DateTimeField(blank=True, null=True)),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                (
-                    "account",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.RESTRICT, related_name="keys", to="integrations.account"
-                    ),
-                ),
-                (
-                    "workspace",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="elevenlabs_keys", to="core.workspace"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('title', models.CharField(blank=True, max_length=200)),
+                ('key', fernet_fields.fields.EncryptedTextField()),
+                ('last4', models.CharField(editable=False, max_length=4)),
+                ('status', models.CharField(choices=[('working', 'Working'), ('refused', 'Refused by ElevenLabs')], default='working', max_length=10)),
+                ('checked_at', models.DateTimeField(blank=True, null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='keys', to='integrations.account')),
+                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='elevenlabs_keys', to='core.workspace')),
             ],
             options={
-                "verbose_name": "ElevenLabs key",
+                'verbose_name': 'ElevenLabs key',
             },
         ),
         migrations.CreateModel(
-            name="PhoneProvider",
+            name='PhoneProvider',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("provider", models.CharField(choices=[("twilio", "Twilio"), ("sip", "SIP trunk")], max_length=10)),
-                ("twilio_sid", fernet_fields.fields.EncryptedTextField(blank=True, default="")),
-                ("twilio_token", fernet_fields.fields.EncryptedTextField(blank=True, default="")),
-                ("twilio_phone", models.CharField(blank=True, max_length=20)),
-                ("sip_server", models.CharField(blank=True, max_length=255)),
-                ("sip_port", models.PositiveIntegerField(blank=True, null=True)),
-                ("sip_user", models.CharField(blank=True, max_length=255)),
-                ("sip_password", fernet_fields.fields.EncryptedTextField(blank=True, default="")),
-                ("sip_phone", models.CharField(blank=True, help_text="The trunk's number, E.164.", max_length=20)),
-                (
-                    "imported",
-                    models.BooleanField(
-                        default=False, help_text="Taken over from ElevenLabs; complete without credentials."
-                    ),
-                ),
-                (
-                    "registered_id",
-                    models.CharField(
-                        blank=True,
-                        help_text="The number's id at ElevenLabs, once it is registered there.",
-                        max_length=200,
-                    ),
-                ),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
-                (
-                    "agent_node",
-                    models.ForeignKey(
-                        blank=True,
-                        help_text="Answers this number.",
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="answers_for",
-                        to="core.node",
-                    ),
-                ),
-                (
-                    "node",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="phone_provider", to="core.node"
-                    ),
-                ),
-                (
-                    "registered_account",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to="integrations.account",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('provider', models.CharField(choices=[('twilio', 'Twilio'), ('sip', 'SIP trunk')], max_length=10)),
+                ('twilio_sid', fernet_fields.fields.EncryptedTextField(blank=True, default='')),
+                ('twilio_token', fernet_fields.fields.EncryptedTextField(blank=True, default='')),
+                ('twilio_phone', models.CharField(blank=True, max_length=20)),
+                ('sip_server', models.CharField(blank=True, max_length=255)),
+                ('sip_port', models.PositiveIntegerField(blank=True, null=True)),
+                ('sip_user', models.CharField(blank=True, max_length=255)),
+                ('sip_password', fernet_fields.fields.EncryptedTextField(blank=True, default='')),
+                ('sip_phone', models.CharField(blank=True, help_text="The trunk's number, E.164.", max_length=20)),
+                ('imported', models.BooleanField(default=False, help_text='Taken over from ElevenLabs; complete without credentials.')),
+                ('registered_id', models.CharField(blank=True, help_text="The number's id at ElevenLabs, once it is registered there.", max_length=200)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('agent_node', models.ForeignKey(blank=True, help_text='Answers this number.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='answers_for', to='core.node')),
+                ('node', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='phone_provider', to='core.node')),
+                ('registered_account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='integrations.account')),
             ],
         ),
         migrations.CreateModel(
-            name="WebhookEndpoint",
+            name='WebhookEndpoint',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "public_id",
-                    models.CharField(
-                        default=integrations.models._new_endpoint_id, editable=False, max_length=40, unique=True
-                    ),
-                ),
-                (
-                    "external_id",
-                    models.CharField(blank=True, help_text="The webhook's id at the provider.", max_length=200),
-                ),
-                ("secret", fernet_fields.fields.EncryptedTextField(blank=True, default="")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                (
-                    "account",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="webhook_endpoint",
-                        to="integrations.account",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('public_id', models.CharField(default=integrations.models._new_endpoint_id, editable=False, max_length=40, unique=True)),
+                ('external_id', models.CharField(blank=True, help_text="The webhook's id at the provider.", max_length=200)),
+                ('secret', fernet_fields.fields.EncryptedTextField(blank=True, default='')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='webhook_endpoint', to='integrations.account')),
             ],
         ),
         migrations.CreateModel(
-            name="WebhookReceipt",
+            name='WebhookReceipt',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("event_key", models.CharField(max_length=64)),
-                ("kind", models.CharField(max_length=50)),
-                ("conversation_id", models.CharField(blank=True, db_index=True, max_length=100)),
-                ("body", models.TextField()),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("new", "Not applied yet"),
-                            ("waiting", "Names no call that we know yet"),
-                            ("applied", "Applied"),
-                            ("ignored", "Not for us"),
-                        ],
-                        default="new",
-                        max_length=10,
-                    ),
-                ),
-                ("attempts", models.PositiveIntegerField(default=0)),
-                ("next_at", models.DateTimeField(blank=True, null=True)),
-                ("received_at", models.DateTimeField(auto_now_add=True)),
-                ("applied_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "endpoint",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="receipts",
-                        to="integrations.webhookendpoint",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('event_key', models.CharField(max_length=64)),
+                ('kind', models.CharField(max_length=50)),
+                ('conversation_id', models.CharField(blank=True, db_index=True, max_length=100)),
+                ('body', models.TextField()),
+                ('status', models.CharField(choices=[('new', 'Not applied yet'), ('waiting', 'Names no call that we know yet'), ('applied', 'Applied'), ('ignored', 'Not for us')], default='new', max_length=10)),
+                ('attempts', models.PositiveIntegerField(default=0)),
+                ('next_at', models.DateTimeField(blank=True, null=True)),
+                ('received_at', models.DateTimeField(auto_now_add=True)),
+                ('applied_at', models.DateTimeField(blank=True, null=True)),
+                ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='receipts', to='integrations.webhookendpoint')),
             ],
             options={
-                "indexes": [
-                    models.Index(
-                        condition=models.Q(("next_at__isnull", False)), fields=["next_at"], name="receipts_due"
-                    )
-                ],
-                "constraints": [
-                    models.UniqueConstraint(fields=("endpoint", "event_key"), name="an_event_is_stored_once")
-                ],
+                'indexes': [models.Index(condition=models.Q(('next_at__isnull', False)), fields=['next_at'], name='receipts_due')],
+                'constraints': [models.UniqueConstraint(fields=('endpoint', 'event_key'), name='an_event_is_stored_once')],
             },
         ),
     ]

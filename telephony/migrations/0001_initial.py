@@ -4,705 +4,296 @@ import django.core.validators
 import django.db.models.deletion
 import django.db.models.expressions
 import fernet_fields.fields
-from django.conf import settings
-from django.db import migrations, models
-
 import telephony.models.call
 import telephony.models.chunk
 import telephony.models.run
+from django.conf import settings
+from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
-        ("agents", "0001_initial"),
-        ("core", "0001_initial"),
-        ("integrations", "0001_initial"),
+        ('agents', '0001_initial'),
+        ('core', '0001_initial'),
+        ('integrations', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name="Recipient",
+            name='Recipient',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("position", models.PositiveIntegerField()),
-                ("number", models.CharField(help_text="E.164.", max_length=20)),
-                ("variables", models.JSONField(blank=True, null=True)),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("pending", "Pending"),
-                            ("in_flight", "In flight"),
-                            ("success", "Success"),
-                            ("failed", "Failed"),
-                            ("cancelled", "Cancelled"),
-                        ],
-                        default="pending",
-                        max_length=10,
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('position', models.PositiveIntegerField()),
+                ('number', models.CharField(help_text='E.164.', max_length=20)),
+                ('variables', models.JSONField(blank=True, null=True)),
+                ('status', models.CharField(choices=[('pending', 'Pending'), ('in_flight', 'In flight'), ('success', 'Success'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='pending', max_length=10)),
             ],
         ),
         migrations.CreateModel(
-            name="Run",
+            name='Run',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "call_id",
-                    models.CharField(
-                        default=telephony.models.run.new_run_id, editable=False, max_length=40, unique=True
-                    ),
-                ),
-                (
-                    "voice_stack",
-                    models.CharField(
-                        choices=[("elevenlabs", "ElevenLabs Agents"), ("custom_voice", "Custom Voice (own Asterisk)")],
-                        max_length=20,
-                    ),
-                ),
-                ("name", models.CharField(blank=True, max_length=200)),
-                (
-                    "max_concurrent",
-                    models.PositiveIntegerField(
-                        default=5,
-                        validators=[
-                            django.core.validators.MinValueValidator(1),
-                            django.core.validators.MaxValueValidator(1000),
-                        ],
-                    ),
-                ),
-                (
-                    "pacing",
-                    models.CharField(
-                        choices=[("chunked", "Chunk after chunk"), ("continuous", "As lines come free")],
-                        default="chunked",
-                        max_length=12,
-                    ),
-                ),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("running", "Running"),
-                            ("pausing", "Pausing"),
-                            ("paused", "Paused"),
-                            ("completed", "Completed"),
-                            ("cancelled", "Cancelled"),
-                        ],
-                        default="running",
-                        max_length=12,
-                    ),
-                ),
-                ("wait_reason", models.CharField(blank=True, max_length=40)),
-                (
-                    "next_attempt_at",
-                    models.DateTimeField(blank=True, help_text="Nothing is submitted before.", null=True),
-                ),
-                ("next_at", models.DateTimeField(blank=True, help_text="When the sweep looks at it again.", null=True)),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("started_at", models.DateTimeField(blank=True, null=True)),
-                ("finished_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "account",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.RESTRICT, related_name="runs", to="integrations.account"
-                    ),
-                ),
-                (
-                    "agent",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.RESTRICT, related_name="runs", to="agents.agent"
-                    ),
-                ),
-                (
-                    "api_key",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="runs",
-                        to="integrations.elevenlabskey",
-                    ),
-                ),
-                (
-                    "created_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "node",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.RESTRICT,
-                        related_name="runs",
-                        to="core.node",
-                    ),
-                ),
-                (
-                    "phone_provider",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="runs",
-                        to="integrations.phoneprovider",
-                    ),
-                ),
-                (
-                    "workspace",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="runs",
-                        to="core.workspace",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('call_id', models.CharField(default=telephony.models.run.new_run_id, editable=False, max_length=40, unique=True)),
+                ('voice_stack', models.CharField(choices=[('elevenlabs', 'ElevenLabs Agents'), ('custom_voice', 'Custom Voice (own Asterisk)')], max_length=20)),
+                ('name', models.CharField(blank=True, max_length=200)),
+                ('max_concurrent', models.PositiveIntegerField(default=5, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000)])),
+                ('pacing', models.CharField(choices=[('chunked', 'Chunk after chunk'), ('continuous', 'As lines come free')], default='chunked', max_length=12)),
+                ('status', models.CharField(choices=[('running', 'Running'), ('pausing', 'Pausing'), ('paused', 'Paused'), ('completed', 'Completed'), ('cancelled', 'Cancelled')], default='running', max_length=12)),
+                ('wait_reason', models.CharField(blank=True, max_length=40)),
+                ('next_attempt_at', models.DateTimeField(blank=True, help_text='Nothing is submitted before.', null=True)),
+                ('next_at', models.DateTimeField(blank=True, help_text='When the sweep looks at it again.', null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('started_at', models.DateTimeField(blank=True, null=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('account', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='runs', to='integrations.account')),
+                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.RESTRICT, related_name='runs', to='agents.agent')),
+                ('api_key', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='runs', to='integrations.elevenlabskey')),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('node', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.RESTRICT, related_name='runs', to='core.node')),
+                ('phone_provider', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='runs', to='integrations.phoneprovider')),
+                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='core.workspace')),
             ],
             options={
-                "verbose_name": "campaign",
+                'verbose_name': 'campaign',
             },
         ),
         migrations.CreateModel(
-            name="Sequence",
+            name='Sequence',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("value", models.BigIntegerField(default=0)),
-                ("at", models.DateTimeField(help_text="When the last numbers were taken; only ever later.")),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('value', models.BigIntegerField(default=0)),
+                ('at', models.DateTimeField(help_text='When the last numbers were taken; only ever later.')),
             ],
         ),
         migrations.CreateModel(
-            name="Chunk",
+            name='Chunk',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "key",
-                    models.CharField(
-                        default=telephony.models.chunk.new_chunk_key, editable=False, max_length=40, unique=True
-                    ),
-                ),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("submitting", "Being submitted"),
-                            ("dialing", "Being dialled"),
-                            ("done", "Done"),
-                            ("rate_limited", "Waiting for the provider"),
-                            ("unknown", "Being looked up"),
-                            ("dissolved", "Dissolved, never dialled"),
-                        ],
-                        default="submitting",
-                        max_length=12,
-                    ),
-                ),
-                ("size", models.PositiveIntegerField()),
-                (
-                    "external_id",
-                    models.CharField(blank=True, db_index=True, help_text="The batch at the provider.", max_length=200),
-                ),
-                ("reason", models.CharField(blank=True, max_length=40)),
-                ("attempts", models.PositiveIntegerField(default=1, help_text="How often it was submitted.")),
-                ("polls", models.PositiveIntegerField(default=0)),
-                ("blank_looks", models.PositiveIntegerField(default=0, help_text="Lookups that found no trace of it.")),
-                ("submitted_at", models.DateTimeField(help_text="When the last submission began.")),
-                (
-                    "first_look_at",
-                    models.DateTimeField(blank=True, help_text="When the first lookup found no trace.", null=True),
-                ),
-                (
-                    "cancelled_at",
-                    models.DateTimeField(
-                        blank=True, help_text="When the rest was taken back at the provider.", null=True
-                    ),
-                ),
-                ("retry_at", models.DateTimeField(blank=True, null=True)),
-                ("next_at", models.DateTimeField(blank=True, help_text="When the sweep looks at it again.", null=True)),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("finished_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "api_key",
-                    models.ForeignKey(
-                        blank=True,
-                        help_text="What it is sent with.",
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to="integrations.elevenlabskey",
-                    ),
-                ),
-                (
-                    "run",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="chunks", to="telephony.run"
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(default=telephony.models.chunk.new_chunk_key, editable=False, max_length=40, unique=True)),
+                ('status', models.CharField(choices=[('submitting', 'Being submitted'), ('dialing', 'Being dialled'), ('done', 'Done'), ('rate_limited', 'Waiting for the provider'), ('unknown', 'Being looked up'), ('dissolved', 'Dissolved, never dialled')], default='submitting', max_length=12)),
+                ('size', models.PositiveIntegerField()),
+                ('external_id', models.CharField(blank=True, db_index=True, help_text='The batch at the provider.', max_length=200)),
+                ('reason', models.CharField(blank=True, max_length=40)),
+                ('attempts', models.PositiveIntegerField(default=1, help_text='How often it was submitted.')),
+                ('polls', models.PositiveIntegerField(default=0)),
+                ('blank_looks', models.PositiveIntegerField(default=0, help_text='Lookups that found no trace of it.')),
+                ('submitted_at', models.DateTimeField(help_text='When the last submission began.')),
+                ('first_look_at', models.DateTimeField(blank=True, help_text='When the first lookup found no trace.', null=True)),
+                ('cancelled_at', models.DateTimeField(blank=True, help_text='When the rest was taken back at the provider.', null=True)),
+                ('retry_at', models.DateTimeField(blank=True, null=True)),
+                ('next_at', models.DateTimeField(blank=True, help_text='When the sweep looks at it again.', null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('api_key', models.ForeignKey(blank=True, help_text='What it is sent with.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='integrations.elevenlabskey')),
+                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunks', to='telephony.run')),
             ],
         ),
         migrations.CreateModel(
-            name="Call",
+            name='Call',
             fields=[
-                ("id", models.BigIntegerField(primary_key=True, serialize=False)),
-                (
-                    "call_id",
-                    models.CharField(
-                        default=telephony.models.call.new_call_id, editable=False, max_length=40, unique=True
-                    ),
-                ),
-                ("version", models.BigIntegerField(help_text="Of the last change, from the same sequence as the ids.")),
-                (
-                    "direction",
-                    models.CharField(
-                        choices=[("outbound", "Outbound"), ("inbound", "Inbound"), ("web", "Web")],
-                        default="outbound",
-                        max_length=10,
-                    ),
-                ),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("queued", "Queued"),
-                            ("dialing", "Dialing"),
-                            ("ringing", "Ringing"),
-                            ("in_progress", "In progress"),
-                            ("done", "Done"),
-                            ("failed", "Failed"),
-                            ("cancelled", "Cancelled"),
-                        ],
-                        default="queued",
-                        max_length=12,
-                    ),
-                ),
-                (
-                    "outcome",
-                    models.CharField(
-                        blank=True,
-                        choices=[
-                            ("answered", "Answered"),
-                            ("voicemail", "Voicemail"),
-                            ("no_answer", "No answer"),
-                            ("busy", "Busy"),
-                            ("rejected", "Rejected"),
-                            ("invalid_number", "Invalid number"),
-                            ("congestion", "Congestion"),
-                            ("cancelled", "Cancelled"),
-                            ("error", "Error"),
-                        ],
-                        max_length=15,
-                    ),
-                ),
-                ("reason", models.CharField(blank=True, max_length=100)),
-                (
-                    "disposition",
-                    models.CharField(
-                        blank=True,
-                        choices=[("success", "Success"), ("failure", "Failure"), ("unknown", "Unknown")],
-                        max_length=10,
-                    ),
-                ),
-                ("subscriber_phone", models.CharField(blank=True, max_length=20)),
-                ("conversation_id", models.CharField(blank=True, max_length=100, null=True)),
-                ("duration_sec", models.PositiveIntegerField(default=0)),
-                ("summary", models.TextField(blank=True)),
-                ("transcript", models.TextField(default="[]", help_text="JSON text, as it goes out.")),
-                ("has_audio", models.BooleanField(default=False)),
-                ("created_at", models.DateTimeField(help_text="Set with the id, so that both orders agree.")),
-                ("dispatched_at", models.DateTimeField(blank=True, null=True)),
-                ("answered_at", models.DateTimeField(blank=True, null=True)),
-                ("ended_at", models.DateTimeField(blank=True, null=True)),
-                ("settled_at", models.DateTimeField(blank=True, help_text="Nothing more will come.", null=True)),
-                (
-                    "account",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to="integrations.account",
-                    ),
-                ),
-                (
-                    "agent_node",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.RESTRICT,
-                        related_name="+",
-                        to="core.node",
-                    ),
-                ),
-                (
-                    "pbx_node",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.RESTRICT,
-                        related_name="+",
-                        to="core.node",
-                    ),
-                ),
-                (
-                    "phone_node",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.RESTRICT,
-                        related_name="+",
-                        to="core.node",
-                    ),
-                ),
-                (
-                    "workspace",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="calls",
-                        to="core.workspace",
-                    ),
-                ),
-                (
-                    "chunk",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="calls",
-                        to="telephony.chunk",
-                    ),
-                ),
-                (
-                    "recipient",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="calls",
-                        to="telephony.recipient",
-                    ),
-                ),
-                (
-                    "run",
-                    models.ForeignKey(
-                        blank=True,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="calls",
-                        to="telephony.run",
-                    ),
-                ),
+                ('id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('call_id', models.CharField(default=telephony.models.call.new_call_id, editable=False, max_length=40, unique=True)),
+                ('version', models.BigIntegerField(help_text='Of the last change, from the same sequence as the ids.')),
+                ('direction', models.CharField(choices=[('outbound', 'Outbound'), ('inbound', 'Inbound'), ('web', 'Web')], default='outbound', max_length=10)),
+                ('status', models.CharField(choices=[('queued', 'Queued'), ('dialing', 'Dialing'), ('ringing', 'Ringing'), ('in_progress', 'In progress'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='queued', max_length=12)),
+                ('outcome', models.CharField(blank=True, choices=[('answered', 'Answered'), ('voicemail', 'Voicemail'), ('no_answer', 'No answer'), ('busy', 'Busy'), ('rejected', 'Rejected'), ('invalid_number', 'Invalid number'), ('congestion', 'Congestion'), ('cancelled', 'Cancelled'), ('error', 'Error')], max_length=15)),
+                ('reason', models.CharField(blank=True, max_length=100)),
+                ('disposition', models.CharField(blank=True, choices=[('success', 'Success'), ('failure', 'Failure'), ('unknown', 'Unknown')], max_length=10)),
+                ('subscriber_phone', models.CharField(blank=True, max_length=20)),
+                ('conversation_id', models.CharField(blank=True, max_length=100, null=True)),
+                ('duration_sec', models.PositiveIntegerField(default=0)),
+                ('summary', models.TextField(blank=True)),
+                ('transcript', models.TextField(default='[]', help_text='JSON text, as it goes out.')),
+                ('has_audio', models.BooleanField(default=False)),
+                ('created_at', models.DateTimeField(help_text='Set with the id, so that both orders agree.')),
+                ('dispatched_at', models.DateTimeField(blank=True, null=True)),
+                ('answered_at', models.DateTimeField(blank=True, null=True)),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('settled_at', models.DateTimeField(blank=True, help_text='Nothing more will come.', null=True)),
+                ('account', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='integrations.account')),
+                ('agent_node', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='core.node')),
+                ('pbx_node', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='core.node')),
+                ('phone_node', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='+', to='core.node')),
+                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='calls', to='core.workspace')),
+                ('chunk', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='calls', to='telephony.chunk')),
+                ('recipient', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='calls', to='telephony.recipient')),
+                ('run', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='calls', to='telephony.run')),
             ],
         ),
         migrations.AddField(
-            model_name="recipient",
-            name="run",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="recipients",
-                to="telephony.run",
-            ),
+            model_name='recipient',
+            name='run',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='recipients', to='telephony.run'),
         ),
         migrations.CreateModel(
-            name="CallEvent",
+            name='CallEvent',
             fields=[
-                ("id", models.BigIntegerField(primary_key=True, serialize=False)),
-                ("type", models.CharField(max_length=30)),
-                ("data", models.JSONField(default=dict)),
-                ("at", models.DateTimeField()),
-                (
-                    "call",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="events",
-                        to="telephony.call",
-                    ),
-                ),
-                (
-                    "workspace",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="core.workspace",
-                    ),
-                ),
-                (
-                    "run",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="events",
-                        to="telephony.run",
-                    ),
-                ),
+                ('id', models.BigIntegerField(primary_key=True, serialize=False)),
+                ('type', models.CharField(max_length=30)),
+                ('data', models.JSONField(default=dict)),
+                ('at', models.DateTimeField()),
+                ('call', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='telephony.call')),
+                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='core.workspace')),
+                ('run', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='telephony.run')),
             ],
         ),
         migrations.CreateModel(
-            name="TelephonySettings",
+            name='TelephonySettings',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("settings_json", fernet_fields.fields.EncryptedJSONField(default=dict)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
-                (
-                    "workspace",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="telephony_settings",
-                        to="core.workspace",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('settings_json', fernet_fields.fields.EncryptedJSONField(default=dict)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('workspace', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='telephony_settings', to='core.workspace')),
             ],
             options={
-                "verbose_name_plural": "telephony settings",
+                'verbose_name_plural': 'telephony settings',
             },
         ),
         migrations.CreateModel(
-            name="JournalTotal",
+            name='JournalTotal',
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("queued", "Queued"),
-                            ("dialing", "Dialing"),
-                            ("ringing", "Ringing"),
-                            ("in_progress", "In progress"),
-                            ("done", "Done"),
-                            ("failed", "Failed"),
-                            ("cancelled", "Cancelled"),
-                        ],
-                        max_length=12,
-                    ),
-                ),
-                ("day", models.DateField()),
-                ("calls", models.IntegerField(default=0)),
-                ("duration_sec", models.BigIntegerField(default=0)),
-                (
-                    "node",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="core.node",
-                    ),
-                ),
-                (
-                    "workspace",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="core.workspace",
-                    ),
-                ),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('status', models.CharField(choices=[('queued', 'Queued'), ('dialing', 'Dialing'), ('ringing', 'Ringing'), ('in_progress', 'In progress'), ('done', 'Done'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], max_length=12)),
+                ('day', models.DateField()),
+                ('calls', models.IntegerField(default=0)),
+                ('duration_sec', models.BigIntegerField(default=0)),
+                ('node', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='core.node')),
+                ('workspace', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='core.workspace')),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("workspace", "node", "status", "day"), name="journal_totals_key", nulls_distinct=False
-                    )
-                ],
+                'constraints': [models.UniqueConstraint(fields=('workspace', 'node', 'status', 'day'), name='journal_totals_key', nulls_distinct=False)],
             },
         ),
         migrations.CreateModel(
-            name="RunProgress",
+            name='RunProgress',
             fields=[
-                (
-                    "run",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        primary_key=True,
-                        related_name="progress",
-                        serialize=False,
-                        to="telephony.run",
-                    ),
-                ),
-                ("numbers_count", models.PositiveIntegerField()),
-                ("pending", models.PositiveIntegerField()),
-                ("in_flight", models.PositiveIntegerField(default=0)),
-                ("success", models.PositiveIntegerField(default=0)),
-                ("failed", models.PositiveIntegerField(default=0)),
-                ("cancelled", models.PositiveIntegerField(default=0)),
-                (
-                    "child_count",
-                    models.PositiveIntegerField(default=0, help_text="Calls, without those proven never dialled."),
-                ),
-                ("total_duration_sec", models.PositiveBigIntegerField(default=0)),
-                ("chunks_total", models.PositiveIntegerField(default=0)),
-                ("chunks_done", models.PositiveIntegerField(default=0)),
-                (
-                    "version",
-                    models.BigIntegerField(db_index=True, default=0, help_text="Of the run as clients see it."),
-                ),
+                ('run', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='progress', serialize=False, to='telephony.run')),
+                ('numbers_count', models.PositiveIntegerField()),
+                ('pending', models.PositiveIntegerField()),
+                ('in_flight', models.PositiveIntegerField(default=0)),
+                ('success', models.PositiveIntegerField(default=0)),
+                ('failed', models.PositiveIntegerField(default=0)),
+                ('cancelled', models.PositiveIntegerField(default=0)),
+                ('child_count', models.PositiveIntegerField(default=0, help_text='Calls, without those proven never dialled.')),
+                ('total_duration_sec', models.PositiveBigIntegerField(default=0)),
+                ('chunks_total', models.PositiveIntegerField(default=0)),
+                ('chunks_done', models.PositiveIntegerField(default=0)),
+                ('version', models.BigIntegerField(db_index=True, default=0, help_text='Of the run as clients see it.')),
             ],
             options={
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            (
-                                "numbers_count",
-                                django.db.models.expressions.CombinedExpression(
-                                    django.db.models.expressions.CombinedExpression(
-                                        django.db.models.expressions.CombinedExpression(
-                                            django.db.models.expressions.CombinedExpression(
-                                                models.F("pending"), "+", models.F("in_flight")
-                                            ),
-                                            "+",
-                                            models.F("success"),
-                                        ),
-                                        "+",
-                                        models.F("failed"),
-                                    ),
-                                    "+",
-                                    models.F("cancelled"),
-                                ),
-                            )
-                        ),
-                        name="no_recipient_is_lost",
-                    )
-                ],
+                'constraints': [models.CheckConstraint(condition=models.Q(('numbers_count', django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(django.db.models.expressions.CombinedExpression(models.F('pending'), '+', models.F('in_flight')), '+', models.F('success')), '+', models.F('failed')), '+', models.F('cancelled')))), name='no_recipient_is_lost')],
             },
         ),
         migrations.AddIndex(
-            model_name="run",
-            index=models.Index(fields=["workspace", "-id"], name="runs_of_workspace"),
+            model_name='run',
+            index=models.Index(fields=['workspace', '-id'], name='runs_of_workspace'),
         ),
         migrations.AddIndex(
-            model_name="run",
-            index=models.Index(fields=["node", "-id"], name="runs_of_node"),
+            model_name='run',
+            index=models.Index(fields=['node', '-id'], name='runs_of_node'),
         ),
         migrations.AddIndex(
-            model_name="run",
-            index=models.Index(condition=models.Q(("next_at__isnull", False)), fields=["next_at"], name="runs_due"),
+            model_name='run',
+            index=models.Index(condition=models.Q(('next_at__isnull', False)), fields=['next_at'], name='runs_due'),
         ),
         migrations.AddConstraint(
-            model_name="run",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status__in", ["running", "pausing"])),
-                fields=("node",),
-                name="one_active_run_per_node",
-            ),
+            model_name='run',
+            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['running', 'pausing'])), fields=('node',), name='one_active_run_per_node'),
         ),
         migrations.AddConstraint(
-            model_name="run",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("max_concurrent__range", (1, 1000))), name="run_max_concurrent_1_to_1000"
-            ),
+            model_name='run',
+            constraint=models.CheckConstraint(condition=models.Q(('max_concurrent__range', (1, 1000))), name='run_max_concurrent_1_to_1000'),
         ),
         migrations.AddIndex(
-            model_name="recipient",
-            index=models.Index(
-                condition=models.Q(("status", "pending")), fields=["run", "position"], name="recipients_pending"
-            ),
+            model_name='recipient',
+            index=models.Index(condition=models.Q(('status', 'pending')), fields=['run', 'position'], name='recipients_pending'),
         ),
         migrations.AddConstraint(
-            model_name="recipient",
-            constraint=models.UniqueConstraint(fields=("run", "number"), name="a_number_is_once_in_a_run"),
+            model_name='recipient',
+            constraint=models.UniqueConstraint(fields=('run', 'number'), name='a_number_is_once_in_a_run'),
         ),
         migrations.AddConstraint(
-            model_name="recipient",
-            constraint=models.UniqueConstraint(fields=("run", "position"), name="recipients_in_order"),
+            model_name='recipient',
+            constraint=models.UniqueConstraint(fields=('run', 'position'), name='recipients_in_order'),
         ),
         migrations.AddIndex(
-            model_name="chunk",
-            index=models.Index(condition=models.Q(("next_at__isnull", False)), fields=["next_at"], name="chunks_due"),
+            model_name='chunk',
+            index=models.Index(condition=models.Q(('next_at__isnull', False)), fields=['next_at'], name='chunks_due'),
         ),
         migrations.AddIndex(
-            model_name="callevent",
-            index=models.Index(fields=["workspace", "id"], name="events_of_workspace"),
+            model_name='callevent',
+            index=models.Index(fields=['workspace', 'id'], name='events_of_workspace'),
         ),
         migrations.AddIndex(
-            model_name="callevent",
-            index=models.Index(fields=["run", "id"], name="events_of_run"),
+            model_name='callevent',
+            index=models.Index(fields=['run', 'id'], name='events_of_run'),
         ),
         migrations.AddIndex(
-            model_name="callevent",
-            index=models.Index(fields=["call", "id"], name="events_of_call"),
+            model_name='callevent',
+            index=models.Index(fields=['call', 'id'], name='events_of_call'),
         ),
         migrations.AddIndex(
-            model_name="call",
-            index=models.Index(fields=["workspace", "-id"], name="calls_of_workspace"),
+            model_name='call',
+            index=models.Index(fields=['workspace', '-id'], name='calls_of_workspace'),
         ),
         migrations.AddIndex(
-            model_name="call",
-            index=models.Index(fields=["workspace", "status", "-id"], name="calls_of_workspace_by_status"),
+            model_name='call',
+            index=models.Index(fields=['workspace', 'status', '-id'], name='calls_of_workspace_by_status'),
         ),
         migrations.AddIndex(
-            model_name="call",
-            index=models.Index(fields=["workspace", "version"], name="calls_changed"),
+            model_name='call',
+            index=models.Index(fields=['workspace', 'version'], name='calls_changed'),
         ),
         migrations.AddIndex(
-            model_name="call",
-            index=models.Index(fields=["pbx_node", "-id"], name="calls_of_pbx"),
+            model_name='call',
+            index=models.Index(fields=['pbx_node', '-id'], name='calls_of_pbx'),
         ),
         migrations.AddIndex(
-            model_name="call",
-            index=models.Index(fields=["pbx_node", "status", "-id"], name="calls_of_pbx_by_status"),
+            model_name='call',
+            index=models.Index(fields=['pbx_node', 'status', '-id'], name='calls_of_pbx_by_status'),
         ),
         migrations.AddIndex(
-            model_name="call",
-            index=models.Index(fields=["phone_node", "-id"], name="calls_of_phone"),
+            model_name='call',
+            index=models.Index(fields=['phone_node', '-id'], name='calls_of_phone'),
         ),
         migrations.AddIndex(
-            model_name="call",
-            index=models.Index(fields=["phone_node", "status", "-id"], name="calls_of_phone_by_status"),
+            model_name='call',
+            index=models.Index(fields=['phone_node', 'status', '-id'], name='calls_of_phone_by_status'),
         ),
         migrations.AddIndex(
-            model_name="call",
-            index=models.Index(fields=["agent_node", "-id"], name="calls_of_agent"),
+            model_name='call',
+            index=models.Index(fields=['agent_node', '-id'], name='calls_of_agent'),
         ),
         migrations.AddIndex(
-            model_name="call",
-            index=models.Index(fields=["agent_node", "status", "-id"], name="calls_of_agent_by_status"),
+            model_name='call',
+            index=models.Index(fields=['agent_node', 'status', '-id'], name='calls_of_agent_by_status'),
         ),
         migrations.AddIndex(
-            model_name="call",
-            index=models.Index(fields=["run", "-id"], name="calls_of_run"),
+            model_name='call',
+            index=models.Index(fields=['run', '-id'], name='calls_of_run'),
         ),
         migrations.AddIndex(
-            model_name="call",
-            index=models.Index(fields=["created_at", "id"], name="calls_by_time"),
+            model_name='call',
+            index=models.Index(fields=['created_at', 'id'], name='calls_by_time'),
         ),
         migrations.AddIndex(
-            model_name="call",
-            index=models.Index(
-                condition=models.Q(("chunk__isnull", True), ("settled_at__isnull", True)),
-                fields=["account", "id"],
-                name="calls_followed_one_by_one",
-            ),
+            model_name='call',
+            index=models.Index(condition=models.Q(('chunk__isnull', True), ('settled_at__isnull', True)), fields=['account', 'id'], name='calls_followed_one_by_one'),
         ),
         migrations.AddConstraint(
-            model_name="call",
-            constraint=models.UniqueConstraint(
-                fields=("account", "conversation_id"), name="a_conversation_is_one_call"
-            ),
+            model_name='call',
+            constraint=models.UniqueConstraint(fields=('account', 'conversation_id'), name='a_conversation_is_one_call'),
         ),
         migrations.AddConstraint(
-            model_name="call",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "cancelled"), _negated=True),
-                fields=("recipient",),
-                name="a_recipient_is_dialled_once",
-            ),
+            model_name='call',
+            constraint=models.UniqueConstraint(condition=models.Q(('status', 'cancelled'), _negated=True), fields=('recipient',), name='a_recipient_is_dialled_once'),
         ),
         migrations.AddConstraint(
-            model_name="call",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["done", "failed", "cancelled"]), ("outcome", ""), _connector="XOR"),
-                name="ended_calls_have_an_outcome",
-            ),
+            model_name='call',
+            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['done', 'failed', 'cancelled']), ('outcome', ''), _connector='XOR'), name='ended_calls_have_an_outcome'),
         ),
     ]
