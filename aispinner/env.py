@@ -44,6 +44,30 @@ def http_url(name: str, *, default: str) -> str:
     return value
 
 
+def origins(name: str) -> list[str]:
+    """The value of `name`: origins as browsers send them (scheme, host and perhaps port), separated by commas."""
+    given: list[str] = [each.strip() for each in env.list(name, default=[]) if each.strip()]
+    for origin in given:
+        parts = urlsplit(origin)
+        if parts.scheme not in {"http", "https"} or origin != f"{parts.scheme}://{parts.netloc}" or "*" in origin:
+            raise ImproperlyConfigured(
+                f"{name} takes origins such as https://app.example.org, without a path; one is {origin!r}."
+            )
+    return given
+
+
+def rate(name: str, *, default: str) -> tuple[int, int] | None:
+    """The value of `name` as (how many, in how many seconds): `600/min`; None for `off`."""
+    value: str = env.str(name, default=default).strip().lower()
+    count, _, unit = value.partition("/")
+    seconds = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600}.get(unit)
+    if value == "off":
+        return None
+    if not (count.isascii() and count.isdigit() and int(count) and seconds):
+        raise ImproperlyConfigured(f"{name} is {value!r}; it takes a rate such as 600/min, 20/s or 10000/h, or off.")
+    return int(count), seconds
+
+
 def fernet_keys(name: str) -> list[str]:
     """Fernet keys, newest first: the first encrypts, all decrypt (fernet spec: 32 bytes, url-safe base64)."""
     hint = (

@@ -9,7 +9,7 @@ from typing import Any
 from django.templatetags.static import static
 
 from aispinner.core.logs import logging_config
-from aispinner.env import choice, env, fernet_keys, http_url, required, whole_number
+from aispinner.env import choice, env, fernet_keys, http_url, origins, rate, required, whole_number
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_structlog",
+    "corsheaders",
     "rest_framework",
     "knox",
     "aispinner.core",
@@ -53,6 +54,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "aispinner.core.middleware.RequestMiddleware",  # first: everything that happens bears the request's id
+    "corsheaders.middleware.CorsMiddleware",  # before whatever answers by itself
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -123,6 +125,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["aispinner.core.auth.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["aispinner.core.throttling.TokenThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["aispinner.core.rendering.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["aispinner.core.rendering.JSONParser"],
     "EXCEPTION_HANDLER": "aispinner.core.failures.exception_handler",
@@ -130,6 +133,17 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,  # whose X-Forwarded-For is believed when attempts are counted
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+API_RATE = rate("API_RATE", default="600/min")  # of each token
+CORS_ALLOWED_ORIGINS = origins("CORS_ALLOWED_ORIGINS")
+CORS_URLS_REGEX = r"^/(?!admin/|static/)"  # no cookies: a bearer token is all that lets a page of another origin in
+CORS_ALLOW_HEADERS = (
+    *("accept", "authorization", "cache-control", "content-type", "idempotency-key", "if-none-match", "if-range"),
+    *("last-event-id", "range", "x-request-id", "x-requested-with"),
+)
+CORS_EXPOSE_HEADERS = (
+    *("accept-ranges", "content-disposition", "content-length", "content-range", "etag", "idempotent-replayed"),
+    *("retry-after", "www-authenticate", "x-request-id"),
+)
 LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 MIGRATION_MODULES = {"knox": None}  # or it makes its own table beside ours, which then cannot be emptied
 KNOX_TOKEN_MODEL = "core.ApiToken"  # noqa: S105 - a model's name

@@ -27,7 +27,12 @@ LONGEST_WAIT = timedelta(seconds=30)
 
 def recording_name(call: Call) -> str:
     """Where a call's recording is kept in the default storage."""
-    return f"recordings/{call.workspace_id}/{call.call_id}.mp3"
+    return f"{recordings_of(call.workspace_id)}/{call.call_id}.mp3"
+
+
+def recordings_of(workspace_id: int) -> str:
+    """The folder of a workspace's recordings in the default storage."""
+    return f"recordings/{workspace_id}"
 
 
 def audio_for(call: Call) -> File[bytes]:

@@ -27,6 +27,7 @@ RUN = f"test-{token_hex(6)}:"
 def pytest_configure() -> None:
     """Keep this run to itself: keys of its own in Valkey, a broker inside the process, passwords hashed in no time."""
     settings.REDIS_PREFIX = RUN
+    settings.API_RATE = None  # throttles are for the tests that ask for them
     settings.CACHES["default"]["KEY_PREFIX"] = RUN
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     current_app.conf.update(broker_url="memory://")

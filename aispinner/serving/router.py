@@ -12,6 +12,7 @@ from django.urls import URLPattern, path
 from aispinner.serving.answers import answer, refuse_socket
 from aispinner.serving.asgi_types import ASGIApplication, Message, Receive, Scope, Send
 from aispinner.serving.bridge import WSGIBridge
+from aispinner.serving.cors import with_cors
 from aispinner.serving.loop import when_stopping
 
 log = structlog.get_logger(__name__)
@@ -44,9 +45,9 @@ class Router:
         elif scope["type"] == "websocket":
             await self._socket(scope, receive, send)
         elif (stream := self._stream(scope)) is not None:
-            await _Open(stream, scope, receive, send, stopping=self._stopping).serve()
+            await _Open(stream, scope, receive, with_cors(scope, send), stopping=self._stopping).serve()
         else:
-            await self._http(scope, receive, send)
+            await self._http(scope, receive, with_cors(scope, send))
 
     async def _live(self, receive: Receive, send: Send) -> None:
         when_stopping(self._stopping.set)

@@ -80,7 +80,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     state = tmp_path_factory.mktemp("state")
     web, simulator = free_port(), free_port()
     lent = os.environ.get("AISPINNER_LENT", "").split()  # by `./dev test`, for the tests themselves
-    env = {name: value for name, value in os.environ.items() if name not in lent} | {"AISPINNER_SIM_SPEED": FAST}
+    ours = {"AISPINNER_SIM_SPEED": FAST, "API_RATE": "off"}
+    env = {name: value for name, value in os.environ.items() if name not in lent} | ours
     options = ["--no-demo", "--port", str(web), "--sim-port", str(simulator), "--state-dir", str(state)]
     process = subprocess.Popen(
         [sys.executable, "-m", "aispinner.local", "up", *options],
