@@ -12,6 +12,7 @@ from . import account_api, agents_api, calls_api, conversations_api
 from .api import plain_error
 from .config import SimulatorConfig
 from .control import control_routes
+from .conversation_socket import conversation_route
 from .simulator import Simulator
 
 ENDPOINTS = (
@@ -32,7 +33,11 @@ def create_app(config: SimulatorConfig | None = None) -> Starlette:
         simulator.close()
 
     app = Starlette(
-        routes=[*(endpoint.route(simulator) for endpoint in ENDPOINTS), *control_routes(simulator)],
+        routes=[
+            *(endpoint.route(simulator) for endpoint in ENDPOINTS),
+            conversation_route(simulator),
+            *control_routes(simulator),
+        ],
         exception_handlers={HTTPException: plain_error},
         lifespan=lifespan,
     )

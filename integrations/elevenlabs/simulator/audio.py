@@ -48,7 +48,7 @@ def _voice(role: str) -> tuple[bytes, ...]:
     return tuple(_syllable(rng, _PITCH[role]) for _ in range(_SYLLABLES))
 
 
-def _speech(turn: Turn, secs: float) -> bytes:
+def speech(turn: Turn, secs: float) -> bytes:
     """Babble of `secs` seconds, the same for the same words."""
     rng = random.Random(turn.message)  # noqa: S311
     voice = _voice(turn.role)
@@ -74,21 +74,25 @@ def pcm(turns: list[Turn], duration_secs: int) -> bytes:
         if start > have:
             parts.append(bytes(start - have))
             have = start
-        speech = _speech(turn, turn.secs)
-        parts.append(speech)
-        have += len(speech)
+        spoken = speech(turn, turn.secs)
+        parts.append(spoken)
+        have += len(spoken)
     parts.append(bytes(max(0, total - have)))
     return b"".join(parts)[:total]
 
 
 def mp3(turns: list[Turn], duration_secs: int) -> bytes:
     """The recording of a call as MP3 bytes."""
+    return _encoded(pcm(turns, duration_secs))
+
+
+def _encoded(sound: bytes) -> bytes:
     encoder = lameenc.Encoder()
     encoder.set_bit_rate(BIT_RATE_KBPS)
     encoder.set_in_sample_rate(SAMPLE_RATE)
     encoder.set_channels(1)
     encoder.set_quality(7)
-    return bytes(encoder.encode(pcm(turns, duration_secs)) + encoder.flush())
+    return bytes(encoder.encode(sound) + encoder.flush())
 
 
 class Recordings:
@@ -102,7 +106,10 @@ class Recordings:
         """The recording of `call`, made in a thread so that calls play on."""
         made = self._made.get(call.id)
         if made is None:
-            made = await asyncio.to_thread(mp3, list(call.turns), call.duration)
+            if call.sound is not None:
+                made = await asyncio.to_thread(_encoded, call.sound)
+            else:
+                made = await asyncio.to_thread(mp3, list(call.turns), call.duration)
             self._made[call.id] = made
             while len(self._made) > self._keep:
                 self._made.popitem(last=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -18,14 +19,21 @@ from .errors import ApiError, invalid_parameters, not_found
 from .faults import FAULTS, parse_rules
 from .player import Dial
 from .simulator import Simulator
+from .small_talk import FAULTS as VOICE_FAULTS
+from .small_talk import VoiceScript
 from .stories import OUTCOMES, RESULTS, Script
 from .world import Account
 
 Json = dict[str, Any]
 Control = Callable[[Simulator, Request], Awaitable[Any]]
 
+_ABOVE_ZERO = ("words_per_second", "pace", "ping_secs", "receive_timeout_secs")
+
 INDEX: Json = {
-    "what": "ElevenLabs simulator: the Agents Platform's HTTP API, played by the clock, and this control API.",
+    "what": (
+        "ElevenLabs simulator: the Agents Platform's HTTP API, played by the clock, its conversation socket, "
+        "played in real time, and this control API."
+    ),
     "keys": "Any key starting with sk_ is good, except sk_invalid…; sk_acct_<name>_… belongs to account <name>.",
     "control": {
         "GET /_sim/ledger": "?since=<seq>&account=<name>: one entry per dial placed; outcome when it ended",
@@ -36,7 +44,10 @@ INDEX: Json = {
             "rules": [
                 {
                     "fault": "one of `faults` below (required)",
-                    "endpoint": "name or `METHOD /path/{template}`, * allowed (default); for webhooks the payload type",
+                    "endpoint": (
+                        "name or `METHOD /path/{template}`, * allowed (default); for webhooks the payload type; "
+                        "conversation.socket is the socket's handshake"
+                    ),
                     "when": "before (default) or after the request was carried out",
                     "times": "fire at most so often (default: always)",
                     "probability": "0..1 (default 1), drawn from the seed",
@@ -53,6 +64,12 @@ INDEX: Json = {
         "GET /_sim/script": "what is scripted",
         "POST /_sim/script": '{"<number or *>": {outcome, ring_secs, talk_secs, result} or null}; null takes it back',
         "POST /_sim/inbound": "{phone_number_id, from_number, agent_id?, account?, dynamic_variables?}: a call to us",
+        "GET /_sim/sockets": "?conversation_id=: the last conversations over the socket, event by event, with times",
+        "POST /_sim/sockets": (
+            '{"<agent_id or *>": {replies, hears, end_after, think_ms, silence_ms, words_per_second, pace, ping_secs, '
+            "receive_timeout_secs, fault} or null}: how the agent behaves there; null takes it back"
+        ),
+        "POST /_sim/sockets/expire": "15 minutes pass for every signed address",
         "POST /_sim/accounts": '{"<name>": {concurrency?, tier?}}: change an account while it runs',
         "POST /_sim/reset": "{seed?, speed?, concurrency?}: the world starts again",
     },
@@ -165,6 +182,42 @@ async def set_script(sim: Simulator, request: Request) -> Json:
     return {"scripted": len(sim.world.scripts)}
 
 
+async def sockets(sim: Simulator, request: Request) -> Json:
+    wanted = request.query_params.get("conversation_id")
+    timelines = [one.shown() for one in sim.sockets.timelines if wanted in (None, one.conversation_id)]
+    return {"conversations": timelines}
+
+
+def _voice_script(agent_id: str, given: Any) -> VoiceScript:
+    fields = {field.name: field for field in dataclasses.fields(VoiceScript)}
+    if not isinstance(given, dict) or not set(given) <= set(fields):
+        raise invalid_parameters(f"Socket script of {agent_id}: give some of {', '.join(fields)}.")
+    for name, value in given.items():
+        if name == "fault":
+            fits = value is None or value in VOICE_FAULTS
+        elif name in ("replies", "hears"):
+            fits = isinstance(value, list) and all(isinstance(line, str) and line for line in value)
+        else:
+            number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+            fits = (number and (name not in _ABOVE_ZERO or value > 0)) or (name == "end_after" and value is None)
+        if not fits:
+            raise invalid_parameters(f"Socket script of {agent_id}: {name} is of the wrong type or too small.")
+    return VoiceScript(**given)
+
+
+async def set_sockets(sim: Simulator, request: Request) -> Json:
+    body = await _object(request)
+    scripts = {agent_id: _voice_script(agent_id, given) for agent_id, given in body.items() if given is not None}
+    for agent_id in body:
+        sim.sockets.scripts.pop(agent_id, None)
+    sim.sockets.scripts.update(scripts)
+    return {"scripted": len(sim.sockets.scripts)}
+
+
+async def expire_sockets(sim: Simulator, _request: Request) -> Json:
+    return {"expired": sim.sockets.expire()}
+
+
 async def inbound(sim: Simulator, request: Request) -> Json:
     """Somebody rings one of the account's numbers; its agent answers."""
     body = await _object(request)
@@ -225,6 +278,9 @@ _ROUTES: tuple[tuple[str, str, Control], ...] = (
     ("DELETE", "/_sim/faults", clear_faults),
     ("GET", "/_sim/script", get_script),
     ("POST", "/_sim/script", set_script),
+    ("GET", "/_sim/sockets", sockets),
+    ("POST", "/_sim/sockets", set_sockets),
+    ("POST", "/_sim/sockets/expire", expire_sockets),
     ("POST", "/_sim/inbound", inbound),
     ("POST", "/_sim/accounts", accounts),
     ("POST", "/_sim/reset", reset),

@@ -62,11 +62,11 @@ def turn(call: Conversation, item: Turn, position: int) -> Json:
         "conversation_turn_metrics": {"metrics": metrics} if is_agent and position else None,
         "rag_retrieval_info": None,
         "llm_usage": None,
-        "interrupted": False,
+        "interrupted": item.original is not None,
         "ignored_as_backchannel": False,
-        "original_message": None,
+        "original_message": item.original,
         "reasoning": [],
-        "source_medium": None if is_agent else "audio",
+        "source_medium": None if is_agent else item.medium,
         "source_event_id": None,
         "used_static_kb_document_ids": [],
         "user_identifier": None,
@@ -80,8 +80,10 @@ def _agent_metadata(call: Conversation) -> Json:
     return {"agent_id": call.agent_id, "branch_id": None, "workflow_node_id": None, "version_id": None}
 
 
-def phone_call(call: Conversation) -> Json:
+def phone_call(call: Conversation) -> Json | None:
     """`metadata.phone_call`; note `sip_trunking` here although the number's provider is `sip_trunk`."""
+    if not call.phone:
+        return None
     common: Json = {
         "direction": call.direction,
         "phone_number_id": call.phone["phone_number_id"],
@@ -93,6 +95,11 @@ def phone_call(call: Conversation) -> Json:
     if call.phone["provider"] == "twilio":
         return {**common, "type": "twilio", "stream_sid": call.carrier_id}
     return {**common, "type": "sip_trunking", "call_id": call.carrier_id, "sip_header_dynamic_variables": {}}
+
+
+def source(call: Conversation) -> str:
+    """`conversation_initiation_source`: the carrier of a phone call, else what the client said that it is."""
+    return str(call.source or call.phone["provider"])
 
 
 def _charging(call: Conversation) -> Json:
@@ -124,7 +131,7 @@ def metadata(call: Conversation) -> Json:
         "cost_fiat": round(call.duration * _DOLLARS_PER_SECOND, 6) if _visible(call) else None,
         "deletion_settings": _NOTHING_DELETED,
         "feedback": _NO_FEEDBACK,
-        "authorization_method": "authorization_header",
+        "authorization_method": call.authorization,
         "charging": _charging(call),
         "phone_call": phone_call(call),
         "batch_call": batch_call,
@@ -133,11 +140,11 @@ def metadata(call: Conversation) -> Json:
         "warnings": [],
         "main_language": call.agent["conversation_config"]["agent"]["language"] if call.turns else None,
         "rag_usage": None,
-        "text_only": False,
+        "text_only": call.text_only,
         "features_usage": {},
         "eleven_assistant": {"is_eleven_assistant": False},
         "initiator_id": None,
-        "conversation_initiation_source": "twilio" if call.phone["provider"] == "twilio" else "sip_trunk",
+        "conversation_initiation_source": source(call),
         "conversation_initiation_source_version": None,
         "timezone": call.agent["conversation_config"]["agent"]["prompt"]["timezone"],
         "async_metadata": None,
@@ -208,18 +215,23 @@ def variables(call: Conversation) -> Json:
     """The dynamic variables of a call: the client's and the system's."""
     given = call.client_data.get("dynamic_variables") or {}
     started = dt.datetime.fromtimestamp(call.started_at, tz=dt.UTC)
-    outbound = call.direction == "outbound"
     return {
         **given,
+        **_phone_variables(call),
         "system__conversation_id": call.id,
         "system__agent_id": call.agent_id,
         "system__current_agent_id": call.agent_id,
-        "system__caller_id": call.number if not outbound else call.phone["phone_number"],
-        "system__called_number": call.number if outbound else call.phone["phone_number"],
-        "system__call_sid": call.call_sid,
         "system__call_duration_secs": call.duration if _visible(call) else 0,
         "system__time_utc": started.isoformat(),
     }
+
+
+def _phone_variables(call: Conversation) -> Json:
+    if not call.phone:
+        return {}
+    ends = [call.phone["phone_number"], call.number]
+    caller, called = ends if call.direction == "outbound" else reversed(ends)
+    return {"system__caller_id": caller, "system__called_number": called, "system__call_sid": call.call_sid}
 
 
 def conversation(call: Conversation) -> Json:
@@ -273,9 +285,9 @@ def summary(call: Conversation, *, with_summary: bool) -> Json:
         "transcript_summary": call.summary if done and with_summary else None,
         "call_summary_title": call.title if done else None,
         "main_language": call.agent["conversation_config"]["agent"]["language"] if turns else None,
-        "conversation_initiation_source": "twilio" if call.phone["provider"] == "twilio" else "sip_trunk",
+        "conversation_initiation_source": source(call),
         "tool_names": tools,
-        "direction": call.direction,
+        "direction": call.direction if call.phone else None,
         "rating": None,
         "sentiment_analysis": None,
         "data_collection_results": None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -42,12 +41,12 @@ _TESTS: dict[str, Test] = {
     ),
     "termination_reasons": lambda item, value: item.termination_reason in value,
     "visited_agent_ids": lambda item, value: item.agent_id in value,
-    "phone_number_ids": lambda item, value: item.phone["phone_number_id"] in value,
+    "phone_number_ids": lambda item, value: item.phone.get("phone_number_id") in value,
     "tool_names": lambda item, value: bool(set(value) & set(_tool_names(item))),
     "main_languages": lambda item, value: _language(item) in value,
     "conversation_initiation_source": lambda item, value: _source(item) == value,
     "search": lambda item, value: any(value.lower() in (turn.message or "").lower() for turn in item.turns),
-    "text_only": lambda _item, value: value is False,
+    "text_only": lambda item, value: value is item.text_only,
     "branch_id": lambda _item, _value: False,
     "version_id": lambda _item, _value: False,
     "parent_conversation_id": lambda _item, _value: False,
@@ -140,13 +139,15 @@ async def delete_conversation(call: Call) -> Response:
 
 
 async def signed_url(call: Call) -> Response:
-    """A WebSocket address on this host."""
-    agent_of(call, call.query["agent_id"])
+    """A WebSocket address on this host, which opens this agent for 15 minutes."""
+    agent_id = agent_of(call, call.query["agent_id"])["agent_id"]
+    conversation_id = new_id("conv_") if call.query["include_conversation_id"] else None
+    token = call.sim.sockets.sign(account=call.account.name, agent_id=agent_id, conversation_id=conversation_id)
     base = call.request.base_url
     scheme = "wss" if base.scheme == "https" else "ws"
-    query = f"agent_id={call.query['agent_id']}&conversation_signature=cvtkn_{secrets.token_hex(16)}"
-    if call.query["include_conversation_id"]:
-        query += f"&conversation_id={new_id('conv_')}"
+    query = f"agent_id={agent_id}&conversation_signature={token}"
+    if conversation_id is not None:
+        query += f"&conversation_id={conversation_id}"
     return JsonResponse({"signed_url": f"{scheme}://{base.netloc}/v1/convai/conversation?{query}"})
 
 

@@ -123,6 +123,10 @@ class Player:
         dial.account.take_line(str(dial.agent["agent_id"]))
         return self._place(dial)
 
+    def analyse(self, account: Account, call: Conversation) -> None:
+        """A conversation over the socket has ended: its analysis comes in a while, its webhooks after that."""
+        self._later(2.0 + 4.0 * self._world.random("analysis", call.id).random(), self._settle, account, call)
+
     def wake(self) -> None:
         """Look for room soon; many wakes at once are one look."""
         if not self._woken and not self._closed:

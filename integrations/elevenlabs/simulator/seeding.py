@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from .agent_defaults import build_agent, system_tool
+from .agent_defaults import CLIENT_EVENTS, build_agent, system_tool
 
 Json = dict[str, Any]
 
@@ -101,7 +101,10 @@ _XYZ: Json = {
             "similarity_boost": 0.8,
         },
         "turn": {"turn_timeout": 8.0, "silence_end_call_timeout": 20},
-        "conversation": {"max_duration_seconds": 480},
+        "conversation": {
+            "max_duration_seconds": 480,
+            "client_events": [*CLIENT_EVENTS, "agent_response_correction"],
+        },
     },
     "platform_settings": {
         "evaluation": {

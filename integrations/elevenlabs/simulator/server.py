@@ -50,7 +50,8 @@ def _server(config: SimulatorConfig, *, host: str, port: int) -> uvicorn.Server:
             log_level="warning",
             access_log=False,
             lifespan="on",
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=1024 * 1024,
             timeout_graceful_shutdown=1,
         )
     )

@@ -10,6 +10,7 @@ import orjson
 from .config import SimulatorConfig
 from .faults import Faults
 from .player import Player
+from .sockets import Sockets
 from .webhooks import Notifier
 from .world import Webhook, World
 
@@ -29,6 +30,7 @@ class Simulator:
         self.faults = Faults(self.config.seed)
         self.notifier = Notifier(self.world, self.faults)
         self.player = Player(self.world, self.faults, self.notifier)
+        self.sockets = Sockets()
 
     def reset(self, **changes: Any) -> None:
         """Start the world again, with what is given changed. Nothing of the old one plays on."""
@@ -39,6 +41,7 @@ class Simulator:
         self.changed()
 
     def close(self) -> None:
+        self.sockets.close()
         self.player.close()
         self.notifier.close()
         self.world.close()

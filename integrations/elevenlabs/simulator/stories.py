@@ -63,7 +63,10 @@ class Story:
 
 @dataclass
 class Turn:
-    """One transcript turn; `at` and `secs` are seconds into the call and of speech."""
+    """One transcript turn; `at` and `secs` are seconds into the call and of speech.
+
+    `original` is what an interrupted agent would have said.
+    """
 
     role: Literal["agent", "user"]
     message: str | None
@@ -71,6 +74,8 @@ class Turn:
     secs: float = 0.0
     tool_calls: list[Json] = field(default_factory=list)
     tool_results: list[Json] = field(default_factory=list)
+    medium: Literal["audio", "text"] = "audio"
+    original: str | None = None
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,10 @@ class LedgerEntry:
 
 @dataclass
 class Conversation:
-    """One call with everything that a GET shows; `story` was decided before it was placed."""
+    """One call with everything that a GET shows; `story` was decided before it was placed.
+
+    A conversation over the socket has no `number` and an empty `phone`, but a `source`, and `sound`: 16 kHz PCM.
+    """
 
     id: str
     seq: int
@@ -149,6 +152,10 @@ class Conversation:
     turns: list[Turn] = field(default_factory=list)
     title: str | None = None
     summary: str | None = None
+    source: str = ""
+    authorization: str = "authorization_header"
+    text_only: bool = False
+    sound: bytes | None = None
     ledger: LedgerEntry | None = None
 
     @property
@@ -164,7 +171,7 @@ class Conversation:
     def has_audio(self) -> bool:
         record = self.agent["platform_settings"]["privacy"]["record_voice"]
         ended = self.status in ("processing", "done", "failed")
-        return bool(record and ended and self.duration > 0 and self.turns)
+        return bool(record and ended and self.duration > 0 and self.turns and not self.text_only)
 
 
 @dataclass
