@@ -72,7 +72,7 @@ def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> Mapping[int,
     done: dict[ReceiptStatus, list[int]] = {ReceiptStatus.APPLIED: [], ReceiptStatus.IGNORED: []}
     for receipt, report in told.items():
         call = None if report is None else known.get(report.call_id) or known.get(report.conversation_id)
-        if report is None or (call is None and receipt.received_at + KEPT_WAITING < now):
+        if report is None:
             done[ReceiptStatus.IGNORED].append(receipt.pk)
         elif call is None:
             _put_off(receipt, now=now)
@@ -81,9 +81,13 @@ def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> Mapping[int,
             done[ReceiptStatus.APPLIED].append(receipt.pk)
     limits = apply_reports(reports, now=now)
     for status, ids in done.items():
-        # What was said is in the call now: the event's own text, with all it holds of people, is not kept.
-        WebhookReceipt.objects.filter(pk__in=ids).update(status=status, applied_at=now, next_at=None, body="")
+        _done(ids, status, now=now)
     return limits
+
+
+def _done(ids: Sequence[int], status: ReceiptStatus, *, now: datetime) -> None:
+    """What was said is in the call now: the event's own text, with all it holds of people, is not kept."""
+    WebhookReceipt.objects.filter(pk__in=ids).update(status=status, applied_at=now, next_at=None, body="")
 
 
 def _report(receipt: WebhookReceipt) -> CallReport | None:
@@ -108,6 +112,10 @@ def _calls(receipts: Sequence[WebhookReceipt], reports: Sequence[CallReport]) ->
 
 
 def _put_off(receipt: WebhookReceipt, *, now: datetime) -> None:
+    """Look at it again later, but not for ever."""
+    if receipt.received_at + KEPT_WAITING < now:
+        _done([receipt.pk], ReceiptStatus.IGNORED, now=now)
+        return
     wait = _WAITS[min(receipt.attempts, len(_WAITS) - 1)]
     WebhookReceipt.objects.filter(pk=receipt.pk).update(
         status=ReceiptStatus.WAITING, attempts=receipt.attempts + 1, next_at=now + wait
