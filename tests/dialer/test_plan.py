@@ -32,9 +32,9 @@ def view(status: str = "running", **changes: Any) -> RunView:
     return RunView(status=status, **(fields | changes))
 
 
-BUSY = {"in_flight": 3, "open_chunks": 1, "room": 1}
-KEPT = {"in_flight": 4, "open_chunks": 1, "waiting_chunk": 7}
-NOTHING_LEFT = {"pending": 0}
+BUSY: dict[str, Any] = {"in_flight": 3, "open_chunks": 1, "room": 1}
+KEPT: dict[str, Any] = {"in_flight": 4, "open_chunks": 1, "waiting_chunk": 7}
+NOTHING_LEFT: dict[str, Any] = {"pending": 0}
 
 
 @pytest.mark.parametrize(

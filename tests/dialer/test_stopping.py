@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def where(run: Run) -> dict[str, int]:
     return {status: count for status in RecipientStatus.values if (count := getattr(run.progress, status))}
 
 
-def with_calls_up(provider: Provider, bells: Bells, *, queued: int = 0, **fields: object) -> Run:
+def with_calls_up(provider: Provider, bells: Bells, *, queued: int = 0, **fields: Any) -> Run:
     """A run over 6 numbers with a chunk of 4 out: some up until a test lets them end, `queued` not dialled yet."""
     called = numbers(6)
     provider.allow(4 - queued)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import orjson
 import pytest
@@ -124,7 +125,7 @@ def test_a_limit_of_the_account_that_an_event_tells_stops_the_run(bells: Bells) 
     endpoint = make_endpoint()
     calls = make_calls(endpoint, 2)
     error = {"code": 3000, "reason": "[quota_exceeded]", "error_type": "call_initialization_error"}
-    failed = {"status": "failed", "transcript": [], "analysis": None, "metadata": {"error": error}}
+    failed: dict[str, Any] = {"status": "failed", "transcript": [], "analysis": None, "metadata": {"error": error}}
     post(endpoint, transcription(calls[0].call_id, **failed))
     bells.answer("telephony.tasks.apply_receipts")
     run = Run.objects.get()
