@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from telephony.dialer import advance, bell, chunks
 from telephony.dialer import sweep as sweeping
+from telephony.inbound import look as looking
 from telephony.webhooks import inbox
 
 
@@ -26,6 +27,12 @@ def advance_chunk(chunk_id: int) -> None:
 def apply_receipts(endpoint_id: int) -> None:
     bell.answer("apply_receipts", endpoint_id)
     inbox.apply_receipts(endpoint_id)
+
+
+@shared_task
+def look_at_conversations(account_id: int) -> None:
+    bell.answer("look_at_conversations", account_id)
+    looking.look(account_id)
 
 
 @shared_task

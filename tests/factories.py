@@ -61,9 +61,12 @@ def make_node(
 
 
 def make_account(external_id: str = "", *, limit: int = 20, voice_stack: VoiceStack = VoiceStack.ELEVENLABS) -> Account:
-    """A provider's account with `limit` lines."""
+    """A provider's account with `limit` lines, whose conversations nobody lists."""
     return Account.objects.create(
-        external_id=external_id or f"account{next(_numbers)}", concurrency_limit=limit, voice_stack=voice_stack
+        external_id=external_id or f"account{next(_numbers)}",
+        concurrency_limit=limit,
+        voice_stack=voice_stack,
+        next_look_at=None,
     )
 
 

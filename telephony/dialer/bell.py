@@ -33,6 +33,11 @@ def ring_endpoints(endpoint_ids: Iterable[int]) -> None:
     _ring("apply_receipts", endpoint_ids)
 
 
+def ring_accounts(account_ids: Iterable[int]) -> None:
+    """These accounts' conversations are to be looked at."""
+    _ring("look_at_conversations", account_ids)
+
+
 def _ring(task: str, row_ids: Iterable[int]) -> None:
     for row_id in row_ids:
         transaction.on_commit(partial(_ring_now, task, row_id), robust=True)

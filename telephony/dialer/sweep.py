@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from integrations.models import WebhookReceipt
-from telephony.dialer.bell import ring_chunks, ring_endpoints, ring_runs
+from integrations.calls import VoiceStack
+from integrations.models import Account, WebhookReceipt
+from telephony.dialer.bell import ring_accounts, ring_chunks, ring_endpoints, ring_runs
 from telephony.models import Chunk, Run
 
 MOST = 500  # rows of a kind in one sweep
@@ -15,7 +16,7 @@ AGAIN = timedelta(seconds=5)  # a row that was rung for is not rung for again be
 
 
 def sweep(*, now: datetime) -> int:
-    """Ring for runs and chunks that are due, and for endpoints with due receipts; returns how many.
+    """Ring for runs, chunks and accounts that are due, and for endpoints with due receipts; returns how many.
 
     Two sweeps at once share the rows.
     """
@@ -29,7 +30,13 @@ def sweep(*, now: datetime) -> int:
         ring_endpoints(endpoints)
         chunks = list(_due(Chunk, now))
         ring_chunks(chunks)
-    return len(runs) + len(chunks) + len(endpoints)
+        accounts = list(
+            Account.objects.filter(next_look_at__lte=now, voice_stack=VoiceStack.ELEVENLABS)
+            .order_by("next_look_at")
+            .values_list("pk", flat=True)[:MOST]
+        )
+        ring_accounts(accounts)
+    return len(runs) + len(chunks) + len(endpoints) + len(accounts)
 
 
 def _due(model: type[Run] | type[Chunk], now: datetime) -> list[int]:

@@ -14,8 +14,10 @@ from integrations.calls import CallReport
 from integrations.elevenlabs.events import report_from_webhook
 from integrations.errors import ProviderError
 from integrations.models import ReceiptStatus, WebhookReceipt
+from telephony.dialer.ledger import DayTurnedError
 from telephony.dialer.records import stop_runs
 from telephony.dialer.transitions import apply_reports
+from telephony.inbound.arrivals import lock_account, may_begin, new_calls
 from telephony.models import Call
 
 log = structlog.get_logger(__name__)
@@ -37,6 +39,8 @@ def _apply_some(endpoint_id: int) -> int:
         with transaction.atomic():
             receipts = _due(endpoint_id, now=now, most=AT_ONCE)
             limits = _apply(receipts, now=now)
+    except DayTurnedError:
+        return AT_ONCE  # do it again
     except (DataError, IntegrityError):
         return _one_by_one(endpoint_id, now=now)
     for run_id, reason in limits.items():
@@ -53,6 +57,8 @@ def _one_by_one(endpoint_id: int, *, now: datetime) -> int:
                 limits = _apply([receipt], now=now)
             for run_id, reason in limits.items():
                 stop_runs([run_id], reason=reason, now=now)
+        except DayTurnedError:
+            continue  # it is still due
         except (DataError, IntegrityError):
             log.warning("event_not_storable", receipt_id=receipt.pk, kind=receipt.kind)
             _put_off(receipt, now=now)
@@ -65,21 +71,34 @@ def _due(endpoint_id: int, *, now: datetime, most: int) -> list[WebhookReceipt]:
 
 
 def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> Mapping[int, str]:
-    """Apply each receipt's report to its call; of several about one call, the others wait for the next round."""
+    """Apply each receipt's report to its call; of several about one call, the others wait for the next round.
+
+    A conversation that we did not start becomes a call, where it belongs to somebody here.
+    """
     told = {receipt: _report(receipt) for receipt in receipts}
+    foreign = [report for report in told.values() if report is not None and may_begin(report)]
+    if foreign:
+        lock_account(receipts[0].endpoint.account_id)
     known = _calls(receipts, [report for report in told.values() if report is not None])
+    foreign = [report for report in foreign if report.conversation_id not in known]
+    begun = new_calls(receipts[0].endpoint.account_id, foreign) if foreign else {}
     reports: dict[int, CallReport] = {}
     done: dict[ReceiptStatus, list[int]] = {ReceiptStatus.APPLIED: [], ReceiptStatus.IGNORED: []}
     for receipt, report in told.items():
-        call = None if report is None else known.get(report.call_id) or known.get(report.conversation_id)
         if report is None:
             done[ReceiptStatus.IGNORED].append(receipt.pk)
+            continue
+        call = known.get(report.call_id) or known.get(report.conversation_id)
+        beginning = begun.get(report.conversation_id or "")
+        if call is None and beginning is not None:
+            if beginning[1] is report:
+                done[ReceiptStatus.APPLIED].append(receipt.pk)
         elif call is None:
             _put_off(receipt, now=now)
         elif call not in reports:
             reports[call] = report
             done[ReceiptStatus.APPLIED].append(receipt.pk)
-    limits = apply_reports(reports, now=now)
+    limits = apply_reports(reports, begun=list(begun.values()), now=now)
     for status, ids in done.items():
         _done(ids, status, now=now)
     return limits
