@@ -547,7 +547,8 @@ def sdk(sim: Caller) -> Iterator[ElevenLabs]:
 @pytest.mark.parametrize("requires_auth", [True, False])
 def test_the_official_sdk_holds_a_conversation(sdk: ElevenLabs, sim: Caller, requires_auth: bool) -> None:
     behave(sim, words_per_second=8, hears=["One moment."], replies=["Certainly."])
-    headset, heard, said, corrected, pinged = Headset(), [], [], [], []
+    headset, pinged = Headset(), list[int]()
+    heard, said, corrected = list[str](), list[str](), list[str]()
     talk = SdkConversation(
         sdk,
         AGENT,
