@@ -172,6 +172,7 @@ CELERY_BEAT_SCHEDULE = {
 ELEVENLABS_BASE_URL = http_url("ELEVENLABS_BASE_URL", default="https://api.elevenlabs.io")
 ELEVENLABS_CONNECT_TIMEOUT = whole_number("ELEVENLABS_CONNECT_TIMEOUT", default=4, low=1, high=60)  # seconds
 ELEVENLABS_READ_TIMEOUT = whole_number("ELEVENLABS_READ_TIMEOUT", default=20, low=1, high=300)  # seconds
+INBOUND_POLL_SECONDS = whole_number("INBOUND_POLL_SECONDS", default=60, low=1, high=3600)  # between looks, per account
 
 # --- What is written down ------------------------------------------------------------------------
 LOG_LEVEL = choice("LOG_LEVEL", default="INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR"))
