@@ -10,9 +10,10 @@ import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, UnreadablePostError
 from kombu.exceptions import OperationalError as BrokerError
+from psycopg.errors import ForeignKeyViolation
 from psycopg_pool import PoolTimeout
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -104,6 +105,8 @@ def _from_django(error: Exception) -> Response | None:
     if isinstance(error, AWAY):
         log.warning("needed_service_away", error=type(error).__name__, where=where(error))
         return _from_problem(Unavailable())
+    if isinstance(error, IntegrityError) and isinstance(error.__cause__, ForeignKeyViolation):
+        return _answer(409, "What this refers to was deleted at the same moment. Look again, then decide.")
     if isinstance(error, UNUSABLE):
         log.warning("unusable_value", error=type(error).__name__, where=where(error))
         return _answer(422, "A value in the request is out of range, or text that cannot be stored. Check it.")

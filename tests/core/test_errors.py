@@ -10,10 +10,11 @@ import pytest
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404
 from django.test import Client
 from kombu.exceptions import OperationalError as BrokerError
+from psycopg.errors import ForeignKeyViolation
 from psycopg_pool import PoolTimeout
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rest_framework import exceptions, serializers
@@ -90,6 +91,14 @@ def test_what_is_unexpected_is_a_500_that_says_nothing() -> None:
     assert response.data == {
         "detail": "Something went wrong on our side. Tell whoever runs this server the request id req-1234."
     }
+
+
+def test_what_refers_to_what_was_deleted_meanwhile_is_a_conflict() -> None:
+    error = IntegrityError("secret detail")
+    error.__cause__ = ForeignKeyViolation()
+    response = answer_to(error)
+    assert response.status_code == 409
+    assert response.data == {"detail": "What this refers to was deleted at the same moment. Look again, then decide."}
 
 
 def test_a_401_says_how_to_authenticate() -> None:
