@@ -15,10 +15,10 @@ from agents.configuration import raw_config, read_configuration
 from agents.drift import Change, changes
 from agents.models import Agent
 from aispinner.core.errors import Invalid, NotFound
-from aispinner.core.models import Node
+from aispinner.core.models import Node, Workspace
 from integrations.elevenlabs.client import ElevenLabsClient
 from integrations.errors import ProviderError, Reason
-from integrations.models import ElevenLabsKey
+from integrations.models import Account, ElevenLabsKey
 from integrations.problems import problem_from
 from integrations.services import mark_key_refused, working_keys
 
@@ -52,10 +52,9 @@ def adopt_agent(*, node: Node, elevenlabs_agent_id: str) -> Agent:
     Invalid (422) where the workspace has no working key, or none of its accounts has the agent; ProviderFailed (502)
     where ElevenLabs cannot be asked.
     """
-    found = _first_that_has(node, lambda client: client.get_agent(elevenlabs_agent_id))
+    found = _found(workspace=node.workspace, elevenlabs_agent_id=elevenlabs_agent_id)
     if found is None:
-        sentence = "No ElevenLabs account of this workspace has this agent. GET /agents/elevenlabs/list lists them."
-        raise Invalid(sentence, errors={"elevenlabs_agent_id": [sentence]})
+        raise no_such_agent()
     key, answer = found
     values = {
         **asdict(read_configuration(answer)),
@@ -74,19 +73,26 @@ def adopt_agent(*, node: Node, elevenlabs_agent_id: str) -> Agent:
 
 def drift_of(*, agent: Agent) -> Drift:
     """Compare the adopted configuration with what ElevenLabs has now."""
-    found = _first_that_has(agent.node, lambda client: client.get_agent(agent.elevenlabs_agent_id), agent=agent)
+    found = _found(workspace=agent.node.workspace, elevenlabs_agent_id=agent.elevenlabs_agent_id, account=agent.account)
     differences = changes(agent.raw_config, raw_config(found[1])) if found else []
     return Drift(agent=agent, changes=differences, missing=found is None, checked_at=timezone.now())
 
 
-def _first_that_has(
-    node: Node, ask: Callable[[ElevenLabsClient], dict[str, Any]], *, agent: Agent | None = None
-) -> tuple[ElevenLabsKey, dict[str, Any]] | None:
-    """The first of the workspace's accounts that has what is asked for, its key and its answer; None where none has.
+def no_such_agent() -> Invalid:
+    """422 about the agent that was named."""
+    sentence = "No ElevenLabs account of this workspace has this agent. GET /agents/elevenlabs/list lists them."
+    return Invalid(sentence, errors={"elevenlabs_agent_id": [sentence]})
 
-    A key that fails hides nothing of the others; only where no account could say no is it an error.
+
+def first_account_with(
+    *, workspace: Workspace, ask: Callable[[ElevenLabsClient], T], account: Account | None = None
+) -> tuple[ElevenLabsKey, T] | None:
+    """The first of the workspace's accounts that has what is asked for: a key of it, and the answer. None: none has it.
+
+    Invalid (422) without a working key. A key that fails hides nothing of the others; only where no account could say
+    no is it a ProviderError.
     """
-    keys = working_keys(workspace=node.workspace, account=agent.account if agent else None)
+    keys = working_keys(workspace=workspace, account=account)
     if not keys:
         raise Invalid(NO_KEY)
     without: set[int] = set()
@@ -104,5 +110,16 @@ def _first_that_has(
             if error.reason is Reason.KEY_REFUSED:
                 mark_key_refused(key_id=key.pk)
     if failure is not None and not {key.account_id for key in keys} <= without:
-        raise problem_from(failure)
+        raise failure
     return None
+
+
+def _found(
+    *, workspace: Workspace, elevenlabs_agent_id: str, account: Account | None = None
+) -> tuple[ElevenLabsKey, dict[str, Any]] | None:
+    try:
+        return first_account_with(
+            workspace=workspace, ask=lambda client: client.get_agent(elevenlabs_agent_id), account=account
+        )
+    except ProviderError as error:
+        raise problem_from(error) from None

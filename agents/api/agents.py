@@ -17,7 +17,7 @@ from integrations.api.reading import json_object, text_field
 from integrations.models import ElevenLabsKey
 from integrations.overview import list_agents, shown_failure
 
-_LONGEST_ID = 100
+LONGEST_ID = 100
 
 
 def shown_agent(agent: Agent) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class AdoptView(APIView):
         named = data.get("workspace_id", request.query_params.get("workspace_id"))
         workspace = choose_workspace(user=caller(request), workspace_id=named, node_id=node_id, role=Role.EDITOR)
         text_field(data, "node_id")
-        agent_id = text_field(data, "elevenlabs_agent_id", longest=_LONGEST_ID)
+        agent_id = text_field(data, "elevenlabs_agent_id", longest=LONGEST_ID)
         node = node_in(workspace=workspace, node_id=node_id, types=[NodeType.AGENT])
         return Response(shown_agent(adopt_agent(node=node, elevenlabs_agent_id=agent_id)))
 
