@@ -1,6 +1,7 @@
 """What the descriptions of all endpoints have in common: refusals, the bearer token, parameters, tags and examples.
 
-`schema.py` beside the views of each floor describes them; drf-spectacular puts the document together.
+`schema.py` beside the views of each floor describes them, and is imported when the document is asked for: views hold
+no documentation. drf-spectacular puts the document together.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema_view
 from rest_framework import serializers
+from rest_framework.views import APIView
 
-from aispinner.core.access import LARGEST_ID, LONGEST_NODE_ID
+from aispinner.core.access import LONGEST_NODE_ID
 from aispinner.core.api.fields import StrictSerializer
 
 CALLS = "Calls & Campaigns"
@@ -49,6 +51,11 @@ class Error(serializers.Serializer[Any]):
         required=False,
         help_text="By field, what is wrong with it; places in lists count from 0 (`numbers.3`).",
     )
+
+
+def describe(view: type[APIView], **methods: Any) -> None:
+    """Annotate a view: `get=extend_schema(…)` and so on."""
+    extend_schema_view(**methods)(view)
 
 
 def refusals(sentences: Mapping[int, str]) -> dict[int, OpenApiResponse]:
@@ -88,7 +95,7 @@ def answered_header(name: str, description: str, *, statuses: list[int]) -> Open
     )
 
 
-ID: Mapping[str, Any] = MappingProxyType({"type": "integer", "minimum": 0, "maximum": LARGEST_ID})
+ID: Mapping[str, Any] = MappingProxyType({"type": "integer", "format": "int64", "minimum": 0})
 NODE_ID: Mapping[str, Any] = MappingProxyType({"type": "string", "minLength": 1, "maxLength": LONGEST_NODE_ID})
 PUBLIC_ID: Mapping[str, Any] = MappingProxyType({"type": "string", "minLength": 1, "maxLength": 40})
 WORKSPACE_PATH = in_path("workspace_id", ID, "The workspace's id, as in `GET /workspaces`.")
@@ -128,7 +135,13 @@ _HEADERS: Mapping[int, Mapping[str, Any]] = {401: _CHALLENGE, 429: _RETRY_AFTER,
 
 
 class Schema(AutoSchema):
-    """Our views' descriptions: bodies that refuse unknown fields say so, and a body is always JSON."""
+    """Our views' descriptions: the serializers that bodies are read with are named so, and refuse unknown fields."""
+
+    def get_serializer_name(self, serializer: Any, direction: Any) -> str:
+        """The component's name."""
+        if isinstance(serializer, StrictSerializer):
+            return f"{type(serializer).__name__.removesuffix('Serializer')}Body"
+        return str(super().get_serializer_name(serializer, direction))
 
     def _postprocess_serializer_schema(self, schema: Any, serializer: Any, direction: Any) -> Any:
         if isinstance(serializer, StrictSerializer):
@@ -150,11 +163,15 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 def complete(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     """drf-spectacular's hook for the finished document: what every operation may answer, HEAD, and the health pages."""
     for operations in result["paths"].values():
-        for operation in operations.values():
-            _add_common_refusals(operation)
+        for method, operation in operations.items():
+            _add_common_refusals(operation, reads_body=method in {"post", "put", "patch"})
         if "audio/mpeg" in str(operations.get("get", {}).get("responses")):
+            operations["get"]["responses"].pop("406")  # players accept what they like
             operations["head"] = _head_of(operations["get"])
-    result["paths"] |= _health()
+    paths = {**result["paths"], **_health()}
+    result["paths"] = {path: paths[path] for path in sorted(paths, key=lambda path: _place(path, paths[path]))}
+    _tidy(result["components"]["schemas"])
+    result["tags"] = [{"name": name, "description": description} for name, description in TAGS]
     result["components"]["responses"] = {
         name: {"description": description, **_headers(status), "content": _ERROR}
         for status, name, description in (*_WITH_TOKEN, *_WITH_BODY, *_WITH_INPUT, *_ALWAYS)
@@ -168,6 +185,15 @@ def complete(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
     return result
 
 
+def _tidy(components: Mapping[str, dict[str, Any]]) -> None:
+    """Remove drf-spectacular's notes to itself, and defaults from PATCH bodies: there, what is left out stays."""
+    for name, component in components.items():
+        for schema in component.get("properties", {}).values():
+            schema.pop("x-spec-enum-id", None)
+            if name.startswith("Patched"):
+                schema.pop("default", None)
+
+
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
 
 
@@ -175,13 +201,20 @@ def _headers(status: int) -> dict[str, Any]:
     return {"headers": dict(_HEADERS[status])} if status in _HEADERS else {}
 
 
-def _add_common_refusals(operation: dict[str, Any]) -> None:
+def _place(path: str, operations: Mapping[str, Any]) -> tuple[int, str]:
+    """By section; in it by path where several floors have part of it, else as in the list of addresses."""
+    tag = next(iter(operations.values()))["tags"][0]
+    sections = [name for name, _ in TAGS]
+    return sections.index(tag), path if tag in {ELEVENLABS, WORKSPACES} else ""
+
+
+def _add_common_refusals(operation: dict[str, Any], *, reads_body: bool) -> None:
     common = list(_ALWAYS)
     if operation.get("security"):
         common += _WITH_TOKEN
-    if "requestBody" in operation:
+    if reads_body:
         common += _WITH_BODY
-    if "requestBody" in operation or operation.get("parameters"):
+    if reads_body or operation.get("parameters"):
         common += _WITH_INPUT
     responses = operation["responses"]
     for status, name, _ in common:
@@ -189,6 +222,9 @@ def _add_common_refusals(operation: dict[str, Any]) -> None:
     for status in _HEADERS:
         if "$ref" not in responses.get(str(status), {"$ref": ""}):
             responses[str(status)].update(_headers(status))
+    for status, response in responses.items():
+        if response.get("description") in {"", "No response body"}:
+            response["description"] = "Done." if status == "204" else HTTPStatus(int(status)).phrase
     operation["responses"] = dict(sorted(responses.items()))
 
 
