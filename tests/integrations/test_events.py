@@ -158,13 +158,55 @@ def test_somebody_elses_user_id_is_not_taken_for_ours() -> None:
     assert report_from_conversation(conversation).call_id is None
 
 
+@pytest.mark.parametrize("row", load("conversation_origins"), ids=lambda row: row["situation"])
+def test_a_conversation_says_where_it_came_from(row: dict[str, Any]) -> None:
+    conversation = load("conversation_done") | {"status": row["status"], "metadata": row["metadata"]}
+    report = report_from_conversation(conversation)
+    told = row["origin"]
+    assert report.origin == (
+        told and Origin(**{**told, "direction": Direction(told["direction"])}, agent_id="agent_xyz")
+    )
+    assert "+1555" not in repr(report)
+
+
+def test_somebody_who_rings_rings_here() -> None:
+    conversation = load("conversation_done") | {"status": "initiated"}
+    assert report_from_conversation(conversation).phase is Phase.DISPATCHED
+    conversation["metadata"]["phone_call"]["direction"] = "inbound"
+    assert report_from_conversation(conversation).phase is Phase.RINGING
+
+
+@pytest.mark.parametrize("came_by", ["phone", "browser"])
+def test_who_came_to_us_and_was_refused_for_a_limit_was_not_spared_a_call(came_by: str) -> None:
+    conversation = failed({"code": 3000, "reason": "[quota_exceeded] No credits."})
+    conversation |= {"user_id": None, "conversation_initiation_client_data": None}
+    assert report_from_conversation(conversation).phase is Phase.NOT_DIALLED
+    conversation["metadata"]["batch_call"] = None
+    if came_by == "phone":
+        conversation["metadata"]["phone_call"]["direction"] = "inbound"
+    else:
+        del conversation["metadata"]["phone_call"]
+    report = report_from_conversation(conversation)
+    assert (report.phase, report.reason, report.account_limit) == (Phase.ENDED, "quota_exhausted", "")
+
+
+@pytest.mark.parametrize("kind", ["call_initiation_failure", "post_call_audio"])
+def test_an_event_without_the_conversation_does_not_say_where_it_came_from(kind: str) -> None:
+    report = report_from_webhook(kind, {"agent_id": "agent_xyz", "conversation_id": "conv_1", "failure_reason": "busy"})
+    assert report is not None
+    assert report.origin is None
+
+
 def test_what_postgresql_cannot_hold_is_left_out() -> None:
     conversation = load("conversation_done")
+    conversation["metadata"]["phone_call"]["phone_number_id"] = "phnum\x00_1\ud83d"
     conversation["transcript"][0]["message"] = "Hel\x00lo \ud83d"
     conversation["analysis"]["transcript_summary"] = "\x00A summary"
     report = report_from_conversation(conversation)
     assert report.transcript[0].message == "Hello ?"
     assert report.summary == "A summary"
+    assert report.origin is not None
+    assert report.origin.phone_number_id == "phnum_1?"
 
 
 @pytest.mark.parametrize("missing", ["conversation_id", "status"])
