@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "django_structlog",
     "corsheaders",
     "rest_framework",
+    "drf_spectacular",
     "knox",
     "aispinner.core",
     "integrations",
@@ -128,6 +129,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["aispinner.core.throttling.TokenThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["aispinner.core.rendering.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["aispinner.core.rendering.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "aispinner.core.api.openapi.Schema",
     "EXCEPTION_HANDLER": "aispinner.core.failures.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,  # whose X-Forwarded-For is believed when attempts are counted
@@ -144,6 +146,20 @@ CORS_EXPOSE_HEADERS = (
     *("accept-ranges", "content-disposition", "content-length", "content-range", "etag", "idempotent-replayed"),
     *("retry-after", "www-authenticate", "x-request-id"),
 )
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "AiSpinner Telephony API",
+    "DESCRIPTION": "Endpoints for managing voice calls, campaigns, journals, and integrations.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVERS": [{"url": "/", "description": "Where this document came from."}],
+    "PREPROCESSING_HOOKS": ["aispinner.docs.document.describe_views"],
+    "POSTPROCESSING_HOOKS": ["aispinner.core.api.openapi.complete"],
+    "SCHEMA_PATH_PREFIX": "",
+    "SORT_OPERATIONS": False,
+    "SORT_OPERATION_PARAMETERS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+}
 LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
 MIGRATION_MODULES = {"knox": None}  # or it makes its own table beside ours, which then cannot be emptied
 KNOX_TOKEN_MODEL = "core.ApiToken"  # noqa: S105 - a model's name

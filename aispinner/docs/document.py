@@ -8,7 +8,6 @@ from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
-import yaml
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 
@@ -40,7 +39,7 @@ def as_json() -> bytes:
 @cache
 def as_yaml() -> bytes:
     """The document as YAML."""
-    return bytes(OpenApiYamlRenderer().render(document(), renderer_context={}))
+    return bytes(OpenApiYamlRenderer().render(document(), renderer_context={}))  # type: ignore[no-untyped-call]
 
 
 @cache

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.views.decorators.http import condition, require_safe
 
 from aispinner.docs.document import as_json, as_yaml, document, etag
-from aispinner.docs.page import sections
+from aispinner.docs.page import sections, usual_refusals
 
 
 def _etag(request: HttpRequest) -> str:
@@ -27,9 +29,18 @@ def schema(request: HttpRequest) -> HttpResponse:
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
     """The document as a page, with nothing from elsewhere."""
-    address = request.build_absolute_uri("/").rstrip("/")
-    context = {"info": document()["info"], "sections": sections(address=address), "address": address}
-    return render(request, "docs/page.html", context)
+    return HttpResponse(_page(request.build_absolute_uri("/").rstrip("/")), headers={"Cache-Control": "no-cache"})
+
+
+@lru_cache(maxsize=8)
+def _page(address: str) -> str:
+    context = {
+        "info": document()["info"],
+        "address": address,
+        "usual": usual_refusals(),
+        "sections": sections(address=address),
+    }
+    return render_to_string("docs/page.html", context)
 
 
 def _wants_yaml(request: HttpRequest) -> bool:

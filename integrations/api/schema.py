@@ -111,7 +111,7 @@ class PhoneNumber(serializers.Serializer[Any]):
 
     phone_number_id = serializers.CharField(help_text="ElevenLabs' own id.")
     phone_number = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field, not the serializer's own
     provider = serializers.CharField(help_text=f"{', '.join(Carrier.values)}, or another one in ElevenLabs' words.")
     agent = NumbersAgent(allow_null=True, help_text="Who answers it.")
     account_id = serializers.IntegerField()
@@ -123,7 +123,9 @@ class PhoneNumbers(serializers.Serializer[Any]):
 
     phone_numbers = PhoneNumber(many=True)
     total = serializers.IntegerField()
-    errors = KeyFailure(many=True, help_text="Keys that could not be asked; the numbers of the others are there.")
+    errors = KeyFailure(  # type: ignore[assignment]  # a field, not the serializer\'s own
+        many=True, help_text="Keys that could not be asked; the numbers of the others are there."
+    )
 
 
 describe(

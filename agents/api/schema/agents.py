@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from agents.api.agents import AdoptView, DriftView, ElevenLabsAgentsView
 from agents.api.checkup import AgentTestView
-from aispinner.core.api.openapi import AGENTS, NODE_PATH, WORKSPACE_QUERY, answered, describe, refusals, sent
+from aispinner.core.api.openapi import AGENT_NODE_PATH, AGENTS, WORKSPACE_QUERY, answered, describe, refusals, sent
 from aispinner.core.api.schema import NO_NODE, NO_WORKSPACE, NOT_EDITOR
 from integrations.api.schema import NO_CREDITS, UNREACHABLE, KeyFailure
 
@@ -65,7 +65,9 @@ class ListedAgents(serializers.Serializer[Any]):
 
     agents = ListedAgent(many=True)
     total = serializers.IntegerField()
-    errors = KeyFailure(many=True, help_text="Keys that could not be asked; the agents of the others are there.")
+    errors = KeyFailure(  # type: ignore[assignment]  # a field, not the serializer\'s own
+        many=True, help_text="Keys that could not be asked; the agents of the others are there."
+    )
 
 
 class AgentToAdopt(serializers.Serializer[Any]):
@@ -193,7 +195,7 @@ describe(
         tags=[AGENTS],
         summary="Get an Agent's Drift",
         description="What changed at ElevenLabs since the node's agent was adopted. `POST /agents/adopt` refreshes it.",
-        parameters=[NODE_PATH, WORKSPACE_QUERY],
+        parameters=[AGENT_NODE_PATH, WORKSPACE_QUERY],
         responses={
             200: Drift,
             **refusals({404: "There is no such node, or no agent was adopted into it.", 429: NO_CREDITS}),
@@ -239,7 +241,12 @@ describe(
                     "elevenlabs_agent_id": "agent_xyz",
                     "workspace_id": 1,
                     "checks": [
-                        {"name": "config_readable", "ok": True, "detail": "ElevenLabs shows it to us.", "duration_ms": 84},
+                        {
+                            "name": "config_readable",
+                            "ok": True,
+                            "detail": "ElevenLabs shows it to us.",
+                            "duration_ms": 84,
+                        },
                         {"name": "first_words", "ok": True, "detail": "The agent spoke.", "duration_ms": 640},
                     ],
                     "first_words": "Hello!",

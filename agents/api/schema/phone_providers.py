@@ -8,7 +8,15 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 
 from agents.api.phone_providers import ImportView, PhoneProviderView
-from aispinner.core.api.openapi import NODE_PATH, PHONE_PROVIDER, WORKSPACE_PATH, answered, describe, refusals, sent
+from aispinner.core.api.openapi import (
+    PHONE_NODE_PATH,
+    PHONE_PROVIDER,
+    WORKSPACE_PATH,
+    answered,
+    describe,
+    refusals,
+    sent,
+)
 from aispinner.core.api.schema import NO_NODE, NOT_EDITOR
 from integrations.api.schema import NO_CREDITS, UNREACHABLE
 from integrations.models import Carrier
@@ -90,7 +98,7 @@ class NumberToImport(serializers.Serializer[Any]):
     phone_number = serializers.CharField(required=False, max_length=200)
 
 
-_IN_NODE = [WORKSPACE_PATH, NODE_PATH]
+_IN_NODE = [WORKSPACE_PATH, PHONE_NODE_PATH]
 _NO_PROVIDER = "You are in no such workspace, it has no such node, or the node has no phone provider."
 describe(
     PhoneProviderView,

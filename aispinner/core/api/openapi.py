@@ -46,7 +46,7 @@ class Error(serializers.Serializer[Any]):
     """The one shape of every refusal."""
 
     detail = serializers.CharField(help_text="A sentence that says what is wrong, and what to do about it.")
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]  # a field, not the serializer's own
         child=serializers.ListField(child=serializers.CharField()),
         required=False,
         help_text="By field, what is wrong with it; places in lists count from 0 (`numbers.3`).",
@@ -73,19 +73,31 @@ def answered(value: Any, name: str = "Answer", *, status: int = 200, media_type:
     return OpenApiExample(name, value=value, response_only=True, status_codes=[status], media_type=media_type)
 
 
-def query(name: str, schema: Mapping[str, Any], description: str) -> OpenApiParameter:
+def query(name: str, schema: Mapping[str, Any], description: str, *, example: Any = None) -> OpenApiParameter:
     """A parameter of the query, which may always be left out."""
-    return OpenApiParameter(name, type=dict(schema), description=description)
+    return OpenApiParameter(name, type=dict(schema), description=description, examples=_such_as(example))
 
 
 def words(name: str, allowed: list[str], description: str) -> OpenApiParameter:
     """A parameter of the query that takes several words with commas between."""
-    return OpenApiParameter(name, type=str, many=True, enum=allowed, explode=False, style="form", description=description)
+    return OpenApiParameter(
+        name, type=str, many=True, enum=allowed, explode=False, style="form", description=description
+    )
 
 
-def in_path(name: str, schema: Mapping[str, Any], description: str) -> OpenApiParameter:
+def in_path(name: str, schema: Mapping[str, Any], description: str, *, example: Any) -> OpenApiParameter:
     """A part of the path."""
-    return OpenApiParameter(name, type=dict(schema), location=OpenApiParameter.PATH, description=description)
+    return OpenApiParameter(
+        name,
+        type=dict(schema),
+        location=OpenApiParameter.PATH,
+        description=description,
+        examples=_such_as(example),
+    )
+
+
+def _such_as(example: Any) -> list[OpenApiExample]:
+    return [] if example is None else [OpenApiExample("Example", value=example)]
 
 
 def answered_header(name: str, description: str, *, statuses: list[int]) -> OpenApiParameter:
@@ -98,8 +110,10 @@ def answered_header(name: str, description: str, *, statuses: list[int]) -> Open
 ID: Mapping[str, Any] = MappingProxyType({"type": "integer", "format": "int64", "minimum": 0})
 NODE_ID: Mapping[str, Any] = MappingProxyType({"type": "string", "minLength": 1, "maxLength": LONGEST_NODE_ID})
 PUBLIC_ID: Mapping[str, Any] = MappingProxyType({"type": "string", "minLength": 1, "maxLength": 40})
-WORKSPACE_PATH = in_path("workspace_id", ID, "The workspace's id, as in `GET /workspaces`.")
-NODE_PATH = in_path("node_id", NODE_ID, "The node's id, as the client named it.")
+WORKSPACE_PATH = in_path("workspace_id", ID, "The workspace's id, as in `GET /workspaces`.", example=1)
+NODE_PATH = in_path("node_id", NODE_ID, "The node's id, as the client named it.", example="pbx_abc123")
+PHONE_NODE_PATH = in_path("node_id", NODE_ID, "An `ai.phone_number` node.", example="phone_abc")
+AGENT_NODE_PATH = in_path("node_id", NODE_ID, "An `ai.agent` node.", example="agent_xyz")
 WORKSPACE_QUERY = query(
     "workspace_id",
     ID,
@@ -114,7 +128,9 @@ IDEMPOTENCY_KEY = OpenApiParameter(
         "carried out once; another body under the same key is answered 409."
     ),
 )
-IDEMPOTENT_REPLAYED = answered_header("Idempotent-Replayed", "`true` where the answer was given before.", statuses=[200])
+IDEMPOTENT_REPLAYED = answered_header(
+    "Idempotent-Replayed", "`true` where the answer was given before.", statuses=[200]
+)
 
 # What any operation may answer: status, name of the component, description.
 _ALWAYS = (
@@ -146,7 +162,7 @@ class Schema(AutoSchema):
     def _postprocess_serializer_schema(self, schema: Any, serializer: Any, direction: Any) -> Any:
         if isinstance(serializer, StrictSerializer):
             schema["additionalProperties"] = False
-        return super()._postprocess_serializer_schema(schema, serializer, direction)
+        return super()._postprocess_serializer_schema(schema, serializer, direction)  # type: ignore[no-untyped-call]
 
 
 class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # registers itself

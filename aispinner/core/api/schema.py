@@ -174,7 +174,14 @@ describe(
         tags=[AUTHENTICATION],
         summary="Revoke a Token",
         description="From this moment on it is refused everywhere.",
-        parameters=[in_path("public_id", {**PUBLIC_ID, "pattern": "^[-a-zA-Z0-9_]+$"}, "The token's `id`.")],
+        parameters=[
+            in_path(
+                "public_id",
+                {**PUBLIC_ID, "pattern": "^[-a-zA-Z0-9_]+$"},
+                "The token's `id`.",
+                example="tok_0mv1zk3q8r5t",
+            )
+        ],
         responses={204: None, **refusals({404: "You have no such token."})},
     ),
 )
@@ -245,7 +252,7 @@ describe(
         examples=[sent({"username": "ada", "role": "editor"}), answered(MEMBER, status=201)],
     ),
 )
-_MEMBER_PATH = in_path("user_id", ID, "As in the list of members.")
+_MEMBER_PATH = in_path("user_id", ID, "As in the list of members.", example=7)
 _NO_MEMBER = "You are in no such workspace, or it has no such member."
 _LAST_OWNER = "A workspace is never without an owner."
 describe(
@@ -294,7 +301,10 @@ describe(
         examples=[sent(NEW_NODE), answered(NODE, status=201)],
     ),
 )
-_CHANGED = {200: Node, **refusals({403: NOT_EDITOR, 404: NO_NODE, 409: "A node keeps its type: delete it and make another."})}
+_CHANGED = {
+    200: Node,
+    **refusals({403: NOT_EDITOR, 404: NO_NODE, 409: "A node keeps its type: delete it and make another."}),
+}
 describe(
     NodeView,
     get=extend_schema(

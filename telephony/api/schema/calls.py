@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
@@ -37,7 +39,7 @@ data: {"id":12346,"type":"status","call_id":"call_abc","at":"2026-05-04T10:26:07
 event: end
 data: {}
 """
-_HEADER = OpenApiParameter.HEADER
+_HEADER: Final = OpenApiParameter.HEADER
 
 
 describe(
@@ -55,7 +57,7 @@ describe(
             "is answered 204."
         ),
         parameters=[
-            in_path("call_id", PUBLIC_ID, "Of a call (`call_…`) or a campaign (`camp_…`)."),
+            in_path("call_id", PUBLIC_ID, "Of a call (`call_…`) or a campaign (`camp_…`).", example="call_abc"),
             query("since", ID, "Only events after this one."),
             query(
                 "limit",
@@ -93,7 +95,7 @@ describe(
         ),
         auth=[{"bearer": []}, {"mediaToken": []}],  # type: ignore[list-item]
         parameters=[
-            in_path("call_id", PUBLIC_ID, "The call's `call_id` (`call_…`)."),
+            in_path("call_id", PUBLIC_ID, "The call's `call_id` (`call_…`).", example="call_abc"),
             OpenApiParameter("Range", type=str, location=_HEADER, description="Such as `bytes=0-65535`."),
             OpenApiParameter("If-Range", type=str, location=_HEADER, description="The ETag that the range is of."),
             OpenApiParameter("If-None-Match", type=str, location=_HEADER, description="The ETag that is known."),

@@ -106,6 +106,7 @@ _FILTERS = [
         "limit",
         {"type": "integer", "minimum": 1, "maximum": views.MOST, "default": views.LIMIT},
         "At most so many calls.",
+        example=views.LIMIT,
     ),
 ]
 describe(
@@ -116,7 +117,7 @@ describe(
         summary="All-Nodes Journal",
         description=f"Returns all calls across the user's workspaces, newest first.{_CURSORS}",
         parameters=[
-            query("workspace_id", ID, "Only this workspace's calls."),
+            query("workspace_id", ID, "Only this workspace's calls.", example=1),
             query("node_id", NODE_ID, "Only calls that went through this node."),
             *_FILTERS,
         ],
@@ -136,7 +137,7 @@ describe(
         ),
         parameters=[
             NODE_PATH,
-            query("workspace_id", ID, "Left out, your only workspace that holds the node."),
+            query("workspace_id", ID, "Left out, your only workspace that holds the node.", example=1),
             *_FILTERS,
         ],
         responses={200: Journal, **refusals({404: "You can see no such workspace, node or campaign."})},
@@ -150,7 +151,7 @@ describe(
         tags=[JOURNAL],
         summary="Single Call Detail",
         description="Returns one call with full transcript and summary.",
-        parameters=[in_path("call_id", PUBLIC_ID, "The call's `call_id` (`call_…`).")],
+        parameters=[in_path("call_id", PUBLIC_ID, "The call's `call_id` (`call_…`).", example="call_abc")],
         responses={200: Call, **refusals({404: "You can see no such call."})},
         examples=[answered(CALL)],
     ),

@@ -30,7 +30,7 @@ from telephony.models import Pacing, RunStatus
 
 NO_RUN = "You can see no such campaign."
 NO_SCOPE = "You can see no such workspace or node."
-RUN_PATH = in_path("call_id", PUBLIC_ID, "The campaign's `call_id` (`camp_…`).")
+RUN_PATH = in_path("call_id", PUBLIC_ID, "The campaign's `call_id` (`camp_…`).", example="camp_abc123")
 STARTED = {"call_id": "camp_abc123", "status": "running"}
 RUN = {
     "call_id": "camp_abc123",
@@ -151,7 +151,7 @@ class CancelOptions(serializers.Serializer[Any]):
 
 _LIMIT = {"type": "integer", "minimum": 1, "maximum": views.MOST, "default": views.LIMIT}
 _PAGE = [
-    query("workspace_id", ID, "Only this workspace's; left out, those of all of yours."),
+    query("workspace_id", ID, "Only this workspace's; left out, those of all of yours.", example=1),
     query("node_id", NODE_ID, "Only those that ran on this node."),
     query("limit", _LIMIT, "At most so many."),
     query("before", PUBLIC_ID, "For the next page: the last `call_id` of this one."),

@@ -147,7 +147,7 @@ describe(
         tags=[ELEVENLABS],
         summary="Delete API Key",
         description="Owners only.",
-        parameters=[in_path("key_id", ID, "The key's `id`.")],
+        parameters=[in_path("key_id", ID, "The key's `id`.", example=3)],
         responses={
             204: None,
             **refusals(

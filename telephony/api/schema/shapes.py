@@ -6,9 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from integrations.calls import Disposition, Outcome, VoiceStack
+from integrations.calls import Direction, Disposition, Outcome, VoiceStack
 from telephony.models import CallStatus, Pacing, RunStatus
-from telephony.models.call import Direction
 
 
 class Campaign(serializers.Serializer[Any]):
@@ -171,7 +170,7 @@ class Event(serializers.Serializer[Any]):
     )
     call_id = serializers.CharField(allow_null=True, help_text="The call's, or the campaign's own.")
     at = serializers.DateTimeField()
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]  # a field, not the serializer's own
 
 
 class Events(serializers.Serializer[Any]):
