@@ -2,113 +2,102 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
+from aispinner.asgi import SOCKETS, STREAMS
 from aispinner.core.models import Workspace
-from telephony.api.urls import urlpatterns
-from telephony.models import RunStatus
 from tests.api.conftest import Line
-from tests.factories import make_key
-from tests.journal.rows import make_call
+from tests.api.routes import CAST, ROWS, Row, methods, routes
+from tests.api.world import World, make_world
+from tests.factories import make_user
+from tests.integrations.conftest import Sim, sim, simulator
 
 pytestmark = pytest.mark.django_db
-
-START = {"node_id": "pbx_abc123", "numbers": ["+15550100123"]}
-SETTINGS = {"settings_json": {"sip_server": "sip.example.org"}}
-
-# method, route, body, status for: a stranger, a viewer, an editor, the owner
-ROUTES: list[tuple[str, str, Any, tuple[int, int, int, int]]] = [
-    ("POST", "telephony/dialer/start", START, (404, 403, 200, 200)),
-    ("GET", "telephony/runs", None, (200, 200, 200, 200)),
-    ("GET", "telephony/runs/resumable", None, (200, 200, 200, 200)),
-    ("GET", "telephony/runs/<str:call_id>", None, (404, 200, 200, 200)),
-    ("POST", "telephony/runs/<str:call_id>/pause", None, (404, 403, 200, 200)),
-    ("POST", "telephony/runs/<str:call_id>/resume", None, (404, 403, 200, 200)),
-    ("POST", "telephony/runs/<str:call_id>/cancel", None, (404, 403, 200, 200)),
-    ("PATCH", "telephony/runs/<str:call_id>/name", {"name": "VIP"}, (404, 403, 200, 200)),
-    ("GET", "telephony/calls/<str:call_id>/events", None, (404, 200, 200, 200)),
-    ("GET", "telephony/calls/<str:call_id>/audio", None, (404, 404, 404, 404)),
-    ("HEAD", "telephony/calls/<str:call_id>/audio", None, (404, 404, 404, 404)),
-    ("GET", "telephony/journal", None, (200, 200, 200, 200)),
-    ("GET", "telephony/journal/call/<str:call_id>", None, (404, 200, 200, 200)),
-    ("GET", "telephony/journal/<str:node_id>", None, (404, 200, 200, 200)),
-    ("GET", "telephony/settings", None, (200, 200, 200, 200)),
-    ("PUT", "telephony/settings", SETTINGS, (200, 403, 200, 200)),
-    ("DELETE", "integrations/elevenlabs/keys/<str:key_id>", None, (404, 403, 403, 204)),
-]
-CAST = ("stranger", "viewer", "editor", "owner")
+__all__ = ["sim", "simulator"]
+ClientFor = Callable[[User], APIClient]
+SOCKETS_TRIED: set[str] = set()  # each by tests of its own
 
 
 @pytest.fixture
-def address(line: Line, other_workspace: Workspace) -> Callable[[str], str]:
-    """The route with the ids of things in the workspace."""
-    call = make_call(workspace=line.workspace, pbx=line.pbx)
-    spare = make_key(workspace=line.workspace, account=line.key.account)
-
-    def fill(route: str) -> str:
-        if "/runs/" in route or route.endswith("start"):
-            status = RunStatus.PAUSED if route.endswith(("resume", "start")) else RunStatus.RUNNING
-            route = route.replace("<str:call_id>", line.run(status=status).call_id)
-        route = route.replace("<str:call_id>", call.call_id).replace("<str:key_id>", str(spare.pk))
-        return "/" + route.replace("<str:node_id>", "pbx_abc123")
-
-    return fill
+def world(
+    workspace: Workspace, other_workspace: Workspace, owner: User, viewer: User, settings: Settings, tmp_path: Path
+) -> World:
+    settings.MEDIA_ROOT = tmp_path
+    make_user("newcomer")
+    return make_world(workspace=workspace, owner=owner, member=viewer, mark="OURS")
 
 
-@pytest.mark.parametrize(("method", "route", "body", "statuses"), ROUTES)
-def test_each_route_lets_in_whom_it_should(
-    request: pytest.FixtureRequest,
-    client_for: Callable[[User], APIClient],
-    address: Callable[[str], str],
-    method: str,
-    route: str,
-    body: Any,
-    statuses: tuple[int, int, int, int],
-) -> None:
-    clients = {person: client_for(request.getfixturevalue(person)) for person in CAST}
-    clients["nobody"], clients["an impostor"] = APIClient(), APIClient(headers={"Authorization": "Bearer " + "a" * 64})
+@pytest.fixture
+def clients(request: pytest.FixtureRequest, client_for: ClientFor) -> dict[str, APIClient]:
+    """One for each of the cast, and one with a token that is none."""
+    known = {person: client_for(request.getfixturevalue(person)) for person in CAST if person != "nobody"}
+    impostor = APIClient(headers={"Authorization": "Bearer ais_" + "a" * 64})
+    return {"nobody": APIClient(), **known, "an impostor": impostor}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_each_route_lets_in_whom_it_should(row: Row, world: World, clients: dict[str, APIClient], sim: Sim) -> None:
     found = {}
     for person, client in clients.items():
         with transaction.atomic():  # so that each finds the same
-            response = client.generic(method, address(route), json.dumps(body) if body else "", "application/json")
+            response = row.send(client, world.ids)
             found[person] = response.status_code
+            if response.streaming:
+                b"".join(response.streaming_content)
             transaction.set_rollback(True)
-        assert response.status_code != 401 or response.headers["WWW-Authenticate"] == "Bearer"
-    assert found == dict(zip([*CAST, "nobody", "an impostor"], [*statuses, 401, 401], strict=True))
+        assert response.status_code != 401 or "WWW-Authenticate" in response or row.route.startswith("webhooks/")
+        if response.status_code >= 400 and row.method != "HEAD" and row.route != "readyz":
+            assert response.json()["detail"].endswith((".", ")"))
+    expected = dict(zip(CAST, row.statuses, strict=True))
+    assert found == {**expected, "an impostor": expected["nobody"]}
 
 
-def test_the_table_names_every_route() -> None:
-    routes = {str(each.pattern) for each in urlpatterns if isinstance(each, URLPattern)}
-    assert routes == {route for _, route, _, _ in ROUTES}
+def test_the_table_names_every_route_with_every_method() -> None:
+    tabled = {(row.route, row.method) for row in ROWS}
+    served = set()
+    for route in routes():
+        name = str(route.pattern)
+        served |= {(name, method) for method in methods(route)}
+        assert name in {row.route for row in ROWS}, f"tests/api/routes.py has no row for {name}"
+    assert served <= tabled, f"tests/api/routes.py has no row for {sorted(served - tabled)}"
+    assert {route for route, _ in tabled} == {str(route.pattern) for route in routes()}
 
 
-@pytest.mark.parametrize("path", ["telephony/runs", "telephony/runs/resumable", "telephony/journal"])
-def test_a_strangers_lists_hold_nothing_of_ours(as_stranger: APIClient, line: Line, path: str) -> None:
-    run = line.run(status=RunStatus.PAUSED)
-    make_call(workspace=line.workspace, run=run, pbx=line.pbx)
-    answer = as_stranger.get(f"/{path}").json()
-    assert answer["total"] == 0
-    assert not answer.get("runs")
-    assert not answer.get("calls")
-    assert not answer.get("campaigns")
+def test_streams_are_of_the_same_addresses_and_sockets_have_tests_of_their_own() -> None:
+    assert {str(each.pattern) for each in STREAMS} <= {row.route for row in ROWS}
+    assert {str(each.pattern) for each in SOCKETS} == SOCKETS_TRIED
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["workspace_id={workspace}", "node_id=pbx_abc123", "parent_call_id={run}"],
-)
-def test_no_filter_reaches_into_another_workspace(as_stranger: APIClient, line: Line, query: str) -> None:
-    run = line.run()
-    text = query.format(workspace=line.workspace.pk, run=run.call_id)
-    assert as_stranger.get(f"/telephony/journal?{text}").status_code == 404
+def admin_routes(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> Iterator[str]:
+    """The admin's addresses, their placeholders filled with a one."""
+    for each in patterns:
+        text = prefix + re.sub(r"\([^)]*\)|<[^>]+>", "1", str(each.pattern)).strip("^$").replace("\\", "")
+        if isinstance(each, URLResolver):
+            yield from admin_routes(each.url_patterns, text)
+        else:
+            yield text
+
+
+def test_no_bearer_token_opens_the_admin(world: World, clients: dict[str, APIClient]) -> None:
+    admin = next(each for each in get_resolver().url_patterns if str(each.pattern) == "admin/")
+    assert isinstance(admin, URLResolver)
+    addresses = sorted(set(admin_routes(admin.url_patterns, "/admin/")))
+    assert len(addresses) > 50
+    for person in ("nobody", "owner"):
+        for address in addresses:
+            response = clients[person].get(address)
+            if address not in {"/admin/login/", "/admin/logout/"}:
+                assert response.status_code == 302, address
+                assert response["Location"].startswith("/admin/login/"), address
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
