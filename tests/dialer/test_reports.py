@@ -115,9 +115,9 @@ def test_a_call_goes_through_its_life_and_each_step_is_told() -> None:
 
 def test_every_order_of_reports_gives_the_same_row() -> None:
     rows = []
-    for order in permutations(LIFE):
+    for order in permutations(LIFE[1:]):
         [call] = dialling()
-        tell(call, *order, *order[:2])
+        tell(call, *order, order[0])
         rows.append(final(call))
     assert all(row == rows[0] for row in rows)
     assert rows[0]["transcript"] == orjson.dumps(

@@ -135,9 +135,9 @@ def test_a_limit_of_the_account_that_an_event_tells_stops_the_run(bells: Bells) 
 
 def test_hundreds_of_events_are_applied_by_few_bells(bells: Bells) -> None:
     endpoint = make_endpoint()
-    endpoint.account.concurrency_limit = 250
+    endpoint.account.concurrency_limit = 110
     endpoint.account.save()
-    for call in make_calls(endpoint, 210):
+    for call in make_calls(endpoint, 110):
         post(endpoint, transcription(call.call_id, conversation_id=f"conv_{call.pk}"))
     assert bells.names().count("telephony.tasks.apply_receipts") == 1
     bells.answer("telephony.tasks.apply_receipts")

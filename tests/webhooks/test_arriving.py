@@ -146,7 +146,7 @@ def test_a_conversation_id_that_cannot_be_one_is_left_out(bells: Bells, conversa
 
 
 @pytest.mark.django_db
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     kind=st.sampled_from(["post_call_transcription", "post_call_audio", "call_initiation_failure"]) | st.text(),
     data=JSON,
