@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -21,11 +22,15 @@ LONGEST_OTHERWISE = timedelta(hours=2) + RING_AND_REPORT  # of an agent that is 
 SETTLE_WITHIN = timedelta(hours=1)  # how long the analysis of an ended call is asked for
 
 
-def follow(account_id: int, client: ElevenLabsClient, *, now: datetime) -> None:
-    """Take over what the provider says of the account's unsettled calls, and end the silent ones. ProviderError."""
+def follow(account_id: int, client: ElevenLabsClient, *, now: datetime, stop_at: float) -> None:
+    """Take over what the provider says of the account's unsettled calls, oldest first and until `stop_at` (monotonic
+    seconds), and end the silent ones. ProviderError.
+    """
     calls = list(_followed(account_id, now=now)[:MOST])
     agents = _agents(calls)
     for part in parts(calls, 2 * SIDE_BY_SIDE):
+        if time.monotonic() > stop_at:
+            return
         told = ask(client, [call.conversation_id or "" for call in part])
         reports = {call.pk: _report(call, told[call.conversation_id or ""], agents, now=now) for call in part}
         take_in({pk: report for pk, report in reports.items() if report is not None}, now=now)

@@ -29,7 +29,7 @@ from telephony.inbound.follow import end_silent, follow
 from telephony.models import Call
 
 LEASE = timedelta(minutes=5)  # one worker at a time reads an account's list; should it die, another does after this
-WORK = 60.0  # seconds after which a look goes no further; the next one does
+WORK = 15.0  # seconds after which a half of a look goes no further; the next look does
 AGAIN = timedelta(seconds=1)  # until the next look, where this one left something to do
 REFUSED_WAIT = timedelta(minutes=10)  # until a key that may not read conversations is tried again
 DOWN_FOR_LONG = timedelta(days=1)  # beyond a call's longest end, it is ended although the provider is down
@@ -77,11 +77,11 @@ def _look_with_some_key(account: Account, *, began: datetime) -> timedelta:
 
 def _look(account: Account, client: ElevenLabsClient, *, began: datetime) -> bool:
     """Returns whether something was left to do. Neither half keeps the other from being done."""
-    reading = _Reading(account=account, client=client, began=began, stop_at=time.monotonic() + WORK)
+    reading = _Reading(account=account, client=client, began=began)
     errors = []
     for half in (reading.read, partial(follow, account.pk, client, now=began)):
         try:
-            half()
+            half(stop_at=time.monotonic() + WORK)
         except ProviderError as error:
             errors.append(error)
     if errors:
@@ -96,7 +96,6 @@ class _Reading:
     account: Account
     client: ElevenLabsClient
     began: datetime
-    stop_at: float
     asked: int = 0
     last: datetime | None = None
     cut_short: bool = False
@@ -107,23 +106,23 @@ class _Reading:
     def left_something(self) -> bool:
         return self.cut_short or bool(self.unasked)
 
-    def read(self) -> None:
-        """Make calls of what is new; ProviderError."""
+    def read(self, *, stop_at: float) -> None:
+        """Make calls of what is new, until `stop_at` (monotonic seconds). ProviderError."""
         start = self.account.conversations_known_until - timedelta(seconds=1)
         listing = self.client.list_conversations(started_after=start, oldest_first=True)
         listed = 0
         for page in parts(islice(listing, MOST_LISTED), PAGE):
             listed += len(page)
-            self._take(_unknown(self.account.pk, page, began=self.began))
+            self._take(_unknown(self.account.pk, page, began=self.began), stop_at=stop_at)
             self.last = page[-1].started_at or self.last
-            self.cut_short = listed >= MOST_LISTED or time.monotonic() > self.stop_at
+            self.cut_short = listed >= MOST_LISTED or time.monotonic() > stop_at
             if self.left_something:
                 break
         Account.objects.filter(pk=self.account.pk).update(conversations_known_until=self._known_until())
 
-    def _take(self, new: Sequence[ConversationSummary]) -> None:
+    def _take(self, new: Sequence[ConversationSummary], *, stop_at: float) -> None:
         for part in parts(new, 2 * SIDE_BY_SIDE):
-            if self.asked >= MOST_ASKED or time.monotonic() > self.stop_at:
+            if self.asked >= MOST_ASKED or (self.asked and time.monotonic() > stop_at):
                 self.unasked += [self._start(each) for each in part]
                 continue
             self.asked += len(part)
@@ -146,10 +145,11 @@ class _Reading:
 
     def _known_until(self) -> datetime:
         """From where the list is read next time: nothing that is still to be asked about is left behind."""
+        marks = [self.began - OVERLAP, *self.unasked]
         if self.cut_short and self.last is not None:
-            marks = [self.last, *self.unasked]
-        else:
-            marks = [self.began - OVERLAP, *(self.unasked or self.untold)]
+            marks.append(self.last)
+        elif not self.unasked:
+            marks += self.untold
         return max(self.account.conversations_known_until, min(marks))
 
     def _start(self, summary: ConversationSummary) -> datetime:

@@ -46,8 +46,12 @@ class House:
 
     def ring_out(self, to: str, **client_data: Any) -> str:
         """A call as ElevenLabs' own pages place it."""
-        body = {"agent_id": AGENT, "agent_phone_number_id": self.phone_number_id, "to_number": to}
-        body |= {"conversation_initiation_client_data": client_data}
+        body = {
+            "agent_id": AGENT,
+            "agent_phone_number_id": self.phone_number_id,
+            "to_number": to,
+            "conversation_initiation_client_data": client_data,
+        }
         headers = {"xi-api-key": self.provider.secret}
         answer = self.provider.http.post("/v1/convai/sip-trunk/outbound-call", json=body, headers=headers)
         return str(answer.json()["conversation_id"])

@@ -26,7 +26,7 @@ from tests.inbound.house import CALLER, OTHER_AGENT, House, add_number, move_in,
 pytestmark = pytest.mark.django_db
 ONE = "/v1/convai/conversations/"
 LIST = "/v1/convai/conversations?"
-STILL_UP = {"status": "in-progress", "transcript": [], "analysis": None, "has_audio": False}
+STILL_UP: dict[str, Any] = {"status": "in-progress", "transcript": [], "analysis": None, "has_audio": False}
 
 
 def told(call: Call) -> list[str]:
