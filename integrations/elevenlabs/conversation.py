@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -52,6 +52,7 @@ class Conversation:
         try:
             self._connection.send(frame)
         except ConnectionClosed as closed:
+            self._read_what_is_left()
             raise failure(closed, failed=self._failed) from None
         except OSError:
             raise _lost() from None
@@ -69,13 +70,21 @@ class Conversation:
             except OSError:
                 raise _lost() from None
             if isinstance(event, Ping):
-                self.send(pong(event.event_id))
+                with suppress(ConnectionClosed, OSError):  # then reading on tells why
+                    self._connection.send(pong(event.event_id))
                 continue
             if isinstance(event, Failed):
                 self._failed = event  # the close frame says the rest
                 continue
             return event
         return None
+
+    def _read_what_is_left(self) -> None:
+        """An error event that arrived before the connection closed says more than the close frame."""
+        with suppress(ConnectionClosed, OSError, TimeoutError, ProviderError):
+            while True:
+                event = decode(self._connection.recv(timeout=0))
+                self._failed = event if isinstance(event, Failed) else self._failed
 
 
 @contextmanager

@@ -239,11 +239,11 @@ def until(conversation: Conversation, kind: type) -> Any:
     return event
 
 
-def refused(client: ElevenLabsClient, *, signed_url: str = "") -> ProviderError:
+def refused(client: ElevenLabsClient, *, signed_url: str = "", within: float = 5) -> ProviderError:
     """How opening a conversation and listening for a while fails."""
     with (
         pytest.raises(ProviderError) as failure,
-        open_conversation(signed_url=signed_url or client.signed_url("agent_xyz"), within=1) as (conversation, _),
+        open_conversation(signed_url=signed_url or client.signed_url("agent_xyz"), within=within) as (conversation, _),
     ):
         conversation.send(events.user_message("Hello"))
         while conversation.receive(within=3) is not None:
@@ -304,7 +304,7 @@ def test_what_fails_there_is_a_provider_error(
     sim: Sim, client: ElevenLabsClient, script: dict[str, Any], reason: Reason, code: str
 ) -> None:
     sim.control("sockets", {"*": {**QUICK, **script}})
-    failure = refused(client)
+    failure = refused(client, within=0.5 if script["fault"] == "no_metadata" else 5)
     assert (failure.reason, failure.code) == (reason, code)
 
 

@@ -314,7 +314,7 @@ def test_pings_measure_the_way(sim: Caller) -> None:
 
 
 def test_a_silent_user_is_asked_whether_they_are_there(sim: Caller) -> None:
-    change(sim, conversation_config={"turn": {"turn_timeout": 0.2}})
+    change(sim, conversation_config={"turn": {"turn_timeout": 0.05}})
     with talking(signed(sim)) as talk:
         talk.until("agent_response")
         assert talk.until("agent_response")["agent_response"] == "Are you still there?"
