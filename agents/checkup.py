@@ -15,6 +15,7 @@ import structlog
 from agents.configuration import Configuration, read_configuration
 from agents.services import first_account_with, no_such_agent
 from aispinner.core.errors import Invalid
+from aispinner.core.ids import new_id
 from aispinner.core.models import Workspace
 from integrations.elevenlabs.client import ElevenLabsClient
 from integrations.elevenlabs.conversation import Conversation, open_conversation
@@ -198,7 +199,8 @@ def _talk(up: CheckUp, agent: _Agent, given: Variables) -> None:
 @contextmanager
 def _conversation(agent: _Agent, agent_id: str, given: Variables) -> Iterator[tuple[Conversation, Metadata]]:
     signed_url = ElevenLabsClient(api_key=agent.key.key).signed_url(agent_id)
-    with open_conversation(signed_url=signed_url, variables=given, within=OPENS_WITHIN) as opened:
+    ours = {**given, "call_id": new_id("call")}  # as our calls bear: the journal leaves it out
+    with open_conversation(signed_url=signed_url, variables=ours, within=OPENS_WITHIN) as opened:
         yield opened
 
 

@@ -9,6 +9,7 @@ import pytest
 import requests
 from django.utils import timezone
 
+from agents.checkup import check_agent
 from integrations.models import Account, ElevenLabsKey, KeyStatus
 from telephony.dialer.advance import advance_run
 from telephony.dialer.sweep import sweep
@@ -21,7 +22,7 @@ from tests.dialer.threads import eventually
 from tests.dialer.truth import check_rows
 from tests.dialer.wire import Send, answer, counting, over_the_wire
 from tests.factories import make_key
-from tests.inbound.house import CALLER, OTHER_AGENT, House, add_number, move_in, only_call
+from tests.inbound.house import AGENT, CALLER, OTHER_AGENT, House, add_number, move_in, only_call
 
 pytestmark = pytest.mark.django_db
 ONE = "/v1/convai/conversations/"
@@ -159,6 +160,15 @@ def test_a_call_that_bears_an_id_of_ours_which_is_not_here_is_somebody_elses(hou
         house.look()
     assert len(asked) == 1
     assert not Call.objects.exists()
+
+
+def test_trying_an_agent_out_is_no_call(house: House) -> None:
+    assert all(check.ok for check in check_agent(workspace=house.workspace, elevenlabs_agent_id=AGENT).checks)
+    house.rings_and_talks()
+    with counting(at=ONE) as asked:
+        house.look()
+    assert len(asked) == 2
+    assert only_call().direction == Direction.INBOUND
 
 
 def test_an_agent_and_a_number_that_nobody_here_has_are_no_call_and_asked_about_once(house: House) -> None:
