@@ -20,6 +20,7 @@ from aispinner.core.auth import issue_token
 from aispinner.core.models import Workspace
 from tests.bells import Bells
 from tests.factories import make_user, make_workspace
+from tests.stack import stack  # noqa: F401 - a fixture for all who talk to the running server
 
 RUN = f"test-{token_hex(6)}:"
 

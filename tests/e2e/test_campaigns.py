@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Stack, follow
+from tests.stack import Stack, follow
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
 COUNTS = ("pending_count", "in_flight_count", "success_count", "failed_count", "cancelled_count")
 _thousands = count(1)
 

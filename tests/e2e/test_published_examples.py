@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Stack, follow
+from tests.stack import Stack, follow
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
 
 JOURNAL_CALL = {
     "id", "call_id", "status", "subscriber_phone", "duration_sec", "summary", "transcript", "created_at",

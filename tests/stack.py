@@ -19,7 +19,7 @@ import psycopg
 import pytest
 import requests
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 FAST = "600"  # simulated seconds in one
 
 
