@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
@@ -33,6 +34,7 @@ class World:
     key: ElevenLabsKey
     provider: PhoneProvider
     endpoint: WebhookEndpoint
+    secrets: list[str]
 
     @property
     def marks(self) -> list[str]:
@@ -47,7 +49,7 @@ def make_world(*, workspace: Workspace, owner: User, member: User, mark: str) ->
     account = Account.objects.create(external_id=f"account {mark}", concurrency_limit=20, tier=mark)
     key = make_key(workspace=workspace, account=account, key=f"sk_{mark}_0001", title=f"{mark} key")
     spare = make_key(workspace=workspace, account=account, key=f"sk_{mark}_0002", title=f"{mark} spare")
-    titled = {"workspace": workspace, "config": {"note": mark}}
+    titled: dict[str, Any] = {"workspace": workspace, "config": {"note": mark}}
     agent_node = make_node(**titled, type=NodeType.AGENT, node_id="agent_xyz", title=f"{mark} agent")
     phone = make_node(**titled, type=NodeType.PHONE_NUMBER, node_id="phone_abc", title=f"{mark} phone")
     pbx = make_node(**titled, node_id="pbx_abc123", title=f"{mark} PBX", connected_to=[agent_node, phone])
@@ -57,6 +59,8 @@ def make_world(*, workspace: Workspace, owner: User, member: User, mark: str) ->
     agent.prompt = agent.first_message = f"{mark} prompt"
     agent.save()
     provider = make_phone_provider(node=phone, registered=account)
+    provider.twilio_sid, provider.twilio_token = f"AC{mark}", f"twilio_{mark}"
+    provider.save()
     PhoneProvider.objects.create(
         node=trunk,
         provider=Carrier.SIP,
@@ -87,7 +91,7 @@ def make_world(*, workspace: Workspace, owner: User, member: User, mark: str) ->
                 id=next(numbers), workspace=workspace, type="x", data={"mark": mark}, at=at, **about
             )
     default_storage.save(recording_name(call), ContentFile(f"{mark} recording".encode()))
-    token, _ = issue_token(user=owner, name=f"{mark} token")
+    token, text = issue_token(user=owner, name=f"{mark} token")
     ids = {
         "workspace_id": str(workspace.pk),
         "user_id": str(member.pk),
@@ -110,4 +114,8 @@ def make_world(*, workspace: Workspace, owner: User, member: User, mark: str) ->
         key=key,
         provider=provider,
         endpoint=endpoint,
+        secrets=[
+            *(f"sk_{mark}", f"AC{mark}", f"twilio_{mark}", f"sip_{mark}", f"ari_{mark}", f"wsec_{mark}"),
+            *(text, token.digest, owner.password, "correct horse"),
+        ],
     )
