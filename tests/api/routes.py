@@ -169,5 +169,5 @@ def _node(row: Row, ids: Mapping[str, str]) -> str:
     if row.route.startswith("agents/"):
         return ids["agent_node_id"]
     if "phone-provider" in row.route:
-        return ids["phone_node_id"]
+        return ids["trunk_node_id" if row.method == "DELETE" else "phone_node_id"]  # a campaign dials with the other
     return ids["spare_node_id"] if row.method == "DELETE" else ids["node_id"]

@@ -103,6 +103,7 @@ def make_world(*, workspace: Workspace, owner: User, member: User, mark: str) ->
         "node_id": pbx.node_id,
         "agent_node_id": agent_node.node_id,
         "phone_node_id": phone.node_id,
+        "trunk_node_id": trunk.node_id,
         "spare_node_id": "spare",
     }
     return World(
