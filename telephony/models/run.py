@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet, RestrictedError
+from django.db.models.deletion import Collector
 
 from agents.models import Agent
 from aispinner.core.ids import new_id
@@ -16,6 +19,16 @@ from integrations.models import Account, ElevenLabsKey, PhoneProvider
 
 def new_run_id() -> str:
     return new_id("camp")
+
+
+def keep_while_unfinished(
+    collector: Collector, field: models.ForeignKey[Any, Any], runs: QuerySet[Run], using: str
+) -> None:
+    """What a campaign dials with stays while it may dial; afterwards the campaign does without it."""
+    unfinished = set(runs.filter(finished_at=None))
+    if unfinished:
+        raise RestrictedError("Campaigns that have not ended dial with it.", unfinished)
+    models.SET_NULL(collector, field, runs, using)
 
 
 class RunStatus(models.TextChoices):
@@ -39,7 +52,7 @@ class Run(models.Model):
     node = models.ForeignKey(Node, on_delete=models.RESTRICT, related_name="runs", db_index=False)
     agent = models.ForeignKey(Agent, on_delete=models.RESTRICT, related_name="runs")
     phone_provider = models.ForeignKey(
-        PhoneProvider, on_delete=models.SET_NULL, related_name="runs", null=True, blank=True
+        PhoneProvider, on_delete=keep_while_unfinished, related_name="runs", null=True, blank=True
     )
     voice_stack = models.CharField(max_length=20, choices=VoiceStack.choices)
     account = models.ForeignKey(Account, on_delete=models.RESTRICT, related_name="runs")

@@ -17,6 +17,10 @@ from aispinner.core.locks import named_lock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AT_ONCE = timedelta(milliseconds=1)
+HELD = """
+SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
+ WHERE locktype = 'advisory' AND granted AND datname = current_database()
+"""
 
 
 @contextmanager
@@ -28,7 +32,7 @@ def another_session() -> Iterator[psycopg.Connection]:
 
 def locks_held() -> int:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        cursor.execute(HELD)
         (count,) = cursor.fetchone()
     return int(count)
 
