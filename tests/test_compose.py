@@ -22,6 +22,9 @@ LASTING = [name for name in SERVICES if name != "migrate"]
 PINNED = re.compile(r":(v?\d[\w.-]*|\$\{\w+:-\d[\w.-]*\})$")
 
 
+READERS = {"required", "fernet_keys", "choice", "http_url", "origins", "rate", "whole_number"}
+
+
 def settings_read() -> tuple[set[str], set[str]]:
     """The variables that the settings insist on, and all that they read."""
     insisted, read = set(), set()
@@ -29,7 +32,7 @@ def settings_read() -> tuple[set[str], set[str]]:
         if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
             continue
         reader = node.func.id if isinstance(node.func, ast.Name) else ast.unparse(node.func)
-        if reader in {"required", "fernet_keys", "choice", "http_url", "whole_number"} or reader.startswith("env."):
+        if reader in READERS or reader.startswith("env."):
             read.add(str(node.args[0].value))
         if reader in {"required", "fernet_keys"}:
             insisted.add(str(node.args[0].value))
