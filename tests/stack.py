@@ -111,11 +111,16 @@ def _token(process: subprocess.Popen[str]) -> str:
     raise AssertionError("".join(said))
 
 
-def follow(stack: Stack, campaign: str, *, until: set[str], within: float = 120) -> Iterator[dict[str, Any]]:
-    """The campaign again and again, until its status is one of `until`."""
+def follow(
+    stack: Stack, campaign: str, *, until: set[str], within: float = 120, token: str = ""
+) -> Iterator[dict[str, Any]]:
+    """The campaign again and again, until its status is one of `until`; seen by the demo user, or by `token`'s."""
     deadline = time.monotonic() + within
+    headers = {"Authorization": f"Bearer {token or stack.token}"}
     while time.monotonic() < deadline:
-        run = stack.get(f"/telephony/runs/{campaign}")
+        answer = stack.request("GET", f"/telephony/runs/{campaign}", headers=headers)
+        assert answer.status_code == 200, answer.text
+        run = answer.json()
         yield run
         if run["status"] in until:
             return

@@ -72,7 +72,6 @@ class Operation:
     is_open: bool
     parameters: Sequence[tuple[str, Sequence[Field]]]
     body: Sequence[Field]
-    is_body_needed: bool
     requests: Sequence[Example]
     answers: Sequence[Answer]
     usual: Sequence[int]
@@ -161,7 +160,6 @@ def _operation(path: str, method: str, operation: Json, address: str) -> Operati
             if any(each["in"] == place for each in parameters)
         ],
         body=_fields(content.get("schema", {})),
-        is_body_needed=bool(body.get("required")),
         requests=_requests(path, method, operation, content.get("examples", {}), address),
         answers=[_answer(int(status), each) for status, each in responses.items() if "$ref" not in each],
         usual=[int(status) for status, each in responses.items() if "$ref" in each],

@@ -108,8 +108,12 @@ def answered_header(name: str, description: str, *, statuses: list[int]) -> Open
 
 
 ID: Mapping[str, Any] = MappingProxyType({"type": "integer", "format": "int64", "minimum": 0})
-NODE_ID: Mapping[str, Any] = MappingProxyType({"type": "string", "minLength": 1, "maxLength": LONGEST_NODE_ID})
-PUBLIC_ID: Mapping[str, Any] = MappingProxyType({"type": "string", "minLength": 1, "maxLength": 40})
+NODE_ID: Mapping[str, Any] = MappingProxyType(
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_NODE_ID, "pattern": "^[^/]+$"}
+)
+PUBLIC_ID: Mapping[str, Any] = MappingProxyType(
+    {"type": "string", "minLength": 1, "maxLength": 40, "pattern": "^[^/]+$"}
+)
 WORKSPACE_PATH = in_path("workspace_id", ID, "The workspace's id, as in `GET /workspaces`.", example=1)
 NODE_PATH = in_path("node_id", NODE_ID, "The node's id, as the client named it.", example="pbx_abc123")
 PHONE_NODE_PATH = in_path("node_id", NODE_ID, "An `ai.phone_number` node.", example="phone_abc")
@@ -202,12 +206,10 @@ def complete(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
 
 
 def _tidy(components: Mapping[str, dict[str, Any]]) -> None:
-    """Remove drf-spectacular's notes to itself, and defaults from PATCH bodies: there, what is left out stays."""
-    for name, component in components.items():
+    """Remove drf-spectacular's notes to itself."""
+    for component in components.values():
         for schema in component.get("properties", {}).values():
             schema.pop("x-spec-enum-id", None)
-            if name.startswith("Patched"):
-                schema.pop("default", None)
 
 
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}

@@ -1,0 +1,74 @@
+"""Requests made up from the description, sent to the running server: no 5xx, no status or shape it does not name.
+
+20 for each operation; `SCHEMATHESIS_EXAMPLES=1000 ./dev test tests/contract/test_schemathesis.py` makes up more, and
+others each time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from schemathesis import openapi
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from aispinner.docs.document import document
+from tests.contract.test_description import closed
+from tests.contract.world import World, make_world
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "20"))
+CONFIG = {
+    "generation": {
+        "max-examples": EXAMPLES,
+        "deterministic": EXAMPLES <= 20,
+        "database": "none",
+        "with-security-parameters": False,
+        "no-shrink": True,
+    },
+    "phases": {"coverage": {"enabled": EXAMPLES > 20, "unexpected-methods": []}},
+    "suppress-health-check": ["all"],
+}
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+described = openapi.from_dict(closed(document()), config=schemathesis.Config.from_dict(CONFIG))
+
+
+@pytest.fixture(scope="module")
+def world(stack: Stack) -> World:
+    return make_world(stack)
+
+
+@pytest.fixture(scope="module")
+def session(world: World) -> Iterator[requests.Session]:
+    """One connection for all."""
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {world.token}"
+        yield session
+
+
+def test_the_server_serves_what_is_tested_here(stack: Stack) -> None:
+    assert stack.get("/api/schema") == document()
+
+
+@described.parametrize()
+def test_nothing_undocumented(case: schemathesis.Case[Any], world: World, session: requests.Session) -> None:
+    world.aim(case)
+    case.call_and_validate(base_url=world.stack.address, session=session, checks=CHECKS, timeout=30)
