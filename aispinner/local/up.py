@@ -194,7 +194,7 @@ class Up:
         screen = self.screen
         screen.heading("Ready")
         screen.fact("Admin", f"{self.address}/admin/   (demo / demo)")
-        screen.fact("API", f"{self.address}/telephony/")
+        screen.fact("API", f"{self.address}/api/docs")
         screen.fact("Token", token)
         journal = f"{self.address}/telephony/journal?workspace_id=1&limit=5"
         screen.fact("Try", f"curl -H 'Authorization: Bearer {token}' '{journal}'")
