@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from aispinner.core.errors import Conflict
+from integrations.calls import CallReport, Outcome, Phase
 from telephony.dialer.advance import advance_run
 from telephony.dialer.chunks import advance_chunk
 from telephony.dialer.claims import claim
@@ -181,6 +182,28 @@ def test_two_different_ends_at_once_are_one_end() -> None:
     check_rows()
 
 
+def test_two_different_ends_at_once_of_a_call_outside_any_campaign_are_one_end() -> None:
+    template = dialling().calls.order_by("pk")[0]
+    call = Call.objects.create(
+        pk=10**9,
+        version=10**9,
+        workspace=template.workspace,
+        account=template.account,
+        direction="inbound",
+        created_at=timezone.now(),
+    )
+    busy = CallReport(phase=Phase.ENDED, outcome=Outcome.BUSY, settled=True)
+    with rivals() as start:
+        first = Open(start, apply_reports, {call.pk: busy}, now=timezone.now())
+        second = start(apply_reports, {call.pk: SETTLED}, now=timezone.now())
+        somebody_waits()
+        first.commit()
+        second.result(10)
+    call.refresh_from_db()
+    assert (call.status, call.outcome) == ("failed", "busy")
+    assert CallEvent.objects.filter(call=call, type="status").count() == 1
+
+
 @pytest.mark.parametrize("report", [SETTLED, NOT_DIALLED], ids=["answered", "not dialled"])
 @pytest.mark.parametrize("first", ["cancel", "news"])
 def test_a_cancel_and_the_news_of_a_call_may_meet(bells: Bells, first: str, report: Any) -> None:
@@ -213,9 +236,10 @@ def test_a_cancel_and_the_news_of_a_call_may_meet(bells: Bells, first: str, repo
 def test_two_campaigns_that_claim_at_once_stay_within_their_accounts_limit() -> None:
     workspace = make_workspace()
     key = make_key(workspace=workspace, account=make_account(limit=4))
-    one, other = (make_run(workspace=workspace, key=key, numbers=numbers(9), max_concurrent=9) for _ in range(2))
+    one = make_run(workspace=workspace, key=key, numbers=numbers(9), max_concurrent=9)
     with rivals() as start:
-        first = Open(start, claim, one.pk, now=timezone.now())
+        first = Open(start, claim, one.pk, now=timezone.now())  # takes all lines: there is nobody else yet
+        other = make_run(workspace=workspace, key=key, numbers=numbers(9), max_concurrent=9)
         second = start(claim, other.pk, now=timezone.now())
         somebody_waits()
         first.commit()
