@@ -14,6 +14,7 @@ from integrations.models import PhoneProvider
 from telephony.dialer.advance import advance_run
 from telephony.dialer.chunks import advance_chunk
 from telephony.dialer.claims import claim, submit_timeout
+from telephony.dialer.records import dissolve_chunk, record_submission
 from telephony.models import Call, Chunk, ChunkStatus, RecipientStatus, Run, RunStatus
 from telephony.services import cancel_run, pause_run, resume_run
 from tests.bells import Bells
@@ -116,6 +117,33 @@ def test_it_is_found_by_its_conversations_where_the_batch_is_not_listed(provider
     assert run.chunks.get().external_id == provider.batches()[0]["id"]
 
 
+def test_it_is_found_by_its_batch_before_anything_of_it_was_dialled(provider: Provider, bells: Bells) -> None:
+    busy, run = provider.campaign(numbers(1)), provider.campaign(called := numbers(2), max_concurrent=2)
+    provider.allow(1)
+    provider.script(busy.recipients.values_list("number", flat=True), outcome="stuck")
+    advance_run(busy.pk)
+    provider.at_submit("internal_error", when="after")
+    advance_run(run.pk)
+    later_than_any_request()
+    look(bells)
+    assert chunk_of(run).status == ChunkStatus.DIALING
+    assert not run.calls.exclude(conversation_id=None).exists()
+    provider.allow(3)
+    later(minutes=30)
+    finish(bells, run, busy)
+    assert [number for number in provider.dialled() if number in called] == called
+
+
+def test_an_answer_that_comes_after_its_chunk_was_given_up_does_not_revive_it(provider: Provider, bells: Bells) -> None:
+    run = provider.campaign(max_concurrent=3)
+    chunk_id = claim(run.pk, now=timezone.now())
+    assert isinstance(chunk_id, int)
+    dissolve_chunk(chunk_id, now=timezone.now())
+    record_submission(chunk_id, external_id="btcal_late", now=timezone.now())
+    assert (chunk_of(run).status, chunk_of(run).external_id, chunk_of(run).next_at) == (ChunkStatus.DISSOLVED, "", None)
+    check_rows()
+
+
 @pytest.mark.parametrize("place", [LISTED, CONVERSATIONS])
 def test_a_look_that_failed_is_not_a_blank_one(provider: Provider, bells: Bells, place: str) -> None:
     run = provider.campaign(max_concurrent=3)
@@ -215,8 +243,9 @@ def test_a_run_is_stopped_for_good_although_its_worker_died(
     assert not run.recipients.filter(status=RecipientStatus.IN_FLIGHT).exists()
 
 
+@pytest.mark.parametrize("prepared", [True, False])
 def test_a_chunk_given_up_while_its_worker_was_slow_is_not_submitted_after_all(
-    provider: Provider, bells: Bells
+    provider: Provider, bells: Bells, prepared: bool
 ) -> None:
     called = numbers(3)
     run = provider.campaign(called, max_concurrent=3)
@@ -230,11 +259,15 @@ def test_a_chunk_given_up_while_its_worker_was_slow_is_not_submitted_after_all(
             for _ in range(3):  # minutes pass; others look for the chunk and find nothing, twice
                 later(minutes=2)
                 advance_chunk(run.chunks.get().pk)
+            return send(request) if prepared else answer(request, 429, {"detail": "x"})
         return send(request)
 
     with over_the_wire(handle):
         look(bells)
+    later(minutes=1)
     finish(bells, run)
+    run.refresh_from_db()
+    assert run.status == RunStatus.COMPLETED
     assert provider.dialled() == called
     check_rows()
 

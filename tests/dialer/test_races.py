@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from aispinner.core.errors import Conflict
@@ -25,7 +26,7 @@ from tests.bells import Bells
 from tests.dialer.clock import later, now_due
 from tests.dialer.provider import Provider, finish, look, numbers
 from tests.dialer.test_reports import PROCESSING, SETTLED
-from tests.dialer.threads import Open, rivals, somebody_waits
+from tests.dialer.threads import Open, eventually, rivals, somebody_waits
 from tests.dialer.truth import check_rows
 from tests.dialer.wire import SUBMIT, counting, holding
 from tests.factories import make_account, make_key, make_run, make_user, make_workspace
@@ -41,6 +42,12 @@ def dialling(size: int = 2, **fields: Any) -> Run:
     assert isinstance(chunk, int)
     record_submission(chunk, external_id="btcal_1", now=timezone.now())
     return run
+
+
+def a_run_lock_is_held() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        return bool(cursor.fetchone()[0])
 
 
 def test_two_workers_on_one_run_submit_once(provider: Provider, bells: Bells) -> None:
@@ -82,6 +89,18 @@ def test_a_stop_waits_for_the_submission_on_the_wire_and_then_nothing_is_submitt
     assert submitted == []
     assert len(provider.batches()) == 1
     check_rows()
+
+
+def test_a_pause_waits_for_what_a_dead_worker_may_have_on_the_wire(provider: Provider) -> None:
+    run = provider.campaign(max_concurrent=3)
+    claim(run.pk, now=timezone.now())  # and the worker dies, with a request that may still arrive
+    with rivals() as start:
+        pausing = start(pause_run, run=Run.objects.get(), user=make_user())
+        eventually(a_run_lock_is_held)
+        assert not pausing.done()
+        assert Run.objects.get().status == RunStatus.RUNNING
+        later(minutes=1)
+        assert pausing.result(10).status == RunStatus.PAUSING
 
 
 def test_starting_on_one_node_twice_at_once_is_one_campaign_and_one_conflict(provider: Provider) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -12,9 +13,10 @@ from django.utils import timezone
 
 from integrations.calls import CallReport, Disposition, Outcome, Phase, Turn
 from telephony.dialer.claims import claim
+from telephony.dialer.ledger import DayTurnedError, take_numbers
 from telephony.dialer.records import NOT_DIALLED, record_submission, take_in
 from telephony.dialer.transitions import apply_reports
-from telephony.models import Call, CallEvent, Chunk, RecipientStatus, Run, RunStatus
+from telephony.models import Call, CallEvent, Chunk, JournalTotal, RecipientStatus, Run, RunStatus
 from tests.bells import Bells
 from tests.dialer.truth import check_rows
 from tests.factories import make_key, make_run, make_workspace
@@ -296,6 +298,18 @@ def test_a_limit_of_the_account_stops_the_run_with_that_reason(bells: Bells, lim
     assert (run.status, run.wait_reason) == (RunStatus.PAUSING, limit)
     assert (run.account.exhausted_at is not None) == (limit == "quota_exhausted")
     assert apply_reports({calls[1].pk: stopped}, now=timezone.now()) == {}, "said twice, it stops a resumed run again"
+    check_rows()
+
+
+def test_a_chunk_claimed_across_midnight_is_counted_on_the_day_of_its_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DayTurnedError):
+        take_numbers(1, counted_on=timezone.now().date() - timedelta(days=1))
+    clock = [timezone.now() - timedelta(days=1)]  # it was still yesterday when the calls were counted, the first time
+    clock_of_claims = SimpleNamespace(now=lambda: clock.pop() if clock else timezone.now())
+    monkeypatch.setattr("telephony.dialer.claims.timezone", clock_of_claims)
+    dialling(2)
+    assert not clock
+    assert JournalTotal.objects.exclude(day=datetime.now(tz=UTC).date()).count() == 0
     check_rows()
 
 
