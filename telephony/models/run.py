@@ -25,7 +25,7 @@ def keep_while_unfinished(
     collector: Collector, field: models.ForeignKey[Any, Any], runs: QuerySet[Run], using: str
 ) -> None:
     """What a campaign dials with stays while it may dial; afterwards the campaign does without it."""
-    unfinished = set(runs.filter(finished_at=None))
+    unfinished: set[models.Model] = set(runs.filter(finished_at=None))
     if unfinished:
         raise RestrictedError("Campaigns that have not ended dial with it.", unfinished)
     models.SET_NULL(collector, field, runs, using)
