@@ -135,7 +135,7 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,  # whose X-Forwarded-For is believed when attempts are counted
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-API_RATE = rate("API_RATE", default="600/min")  # of each token
+API_RATE = rate("API_RATE", default="6000/min")  # of each token
 CORS_ALLOWED_ORIGINS = origins("CORS_ALLOWED_ORIGINS")
 CORS_URLS_REGEX = r"^/(?!admin/|static/)"  # no cookies: a bearer token is all that lets a page of another origin in
 CORS_ALLOW_HEADERS = (

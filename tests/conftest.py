@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
@@ -23,6 +24,8 @@ from tests.factories import make_user, make_workspace
 from tests.stack import stack  # noqa: F401 - a fixture for all who talk to the running server
 
 RUN = f"test-{token_hex(6)}:"
+SERVED = {"simulator", "provider", "server", "stack"}  # fixtures that have something running to talk to
+SERVING = {"local", "serving", "simulator", "contract", "e2e"}  # folders whose tests run something themselves
 
 
 def pytest_configure() -> None:
@@ -32,6 +35,14 @@ def pytest_configure() -> None:
     settings.CACHES["default"]["KEY_PREFIX"] = RUN
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     current_app.conf.update(broker_url="memory://")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`-m unit`: whatever talks to nothing but the databases."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        if folder not in SERVING and not SERVED & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.unit)
 
 
 @pytest.fixture(scope="session", autouse=True)
