@@ -15,6 +15,7 @@ import requests
 import schemathesis
 from schemathesis import openapi
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -66,6 +67,22 @@ def session(world: World) -> Iterator[requests.Session]:
 
 def test_the_server_serves_what_is_tested_here(stack: Stack) -> None:
     assert stack.get("/api/schema") == document()
+
+
+@pytest.mark.parametrize("lie", ["an undocumented field", "an undocumented status", "another type"])
+def test_a_description_that_is_not_true_is_noticed(world: World, session: requests.Session, lie: str) -> None:
+    false = closed(document())
+    workspace = false["components"]["schemas"]["Workspace"]
+    if lie == "an undocumented field":
+        del workspace["properties"]["role"]
+        workspace["required"].remove("role")
+    elif lie == "an undocumented status":
+        del false["paths"]["/workspaces"]["get"]["responses"]["200"]
+    else:
+        workspace["properties"]["id"] = {"type": "string"}
+    case = openapi.from_dict(false)["/workspaces"]["GET"].Case()
+    with pytest.raises(FailureGroup):
+        case.call_and_validate(base_url=world.stack.address, session=session, checks=CHECKS, timeout=30)
 
 
 @described.parametrize()
