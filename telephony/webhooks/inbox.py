@@ -19,6 +19,7 @@ from telephony.dialer.records import stop_runs
 from telephony.dialer.transitions import apply_reports
 from telephony.inbound.arrivals import lock_account, may_begin, new_calls
 from telephony.models import Call
+from telephony.webhooks.learning import learn_conversations
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +30,11 @@ _WAITS = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60, 300, 180
 
 def apply_receipts(endpoint_id: int) -> None:
     """Apply what has arrived at an endpoint and is due. Several workers at once share it; twice is as good as once."""
-    while _apply_some(endpoint_id) == AT_ONCE:
-        pass
+    again = True
+    while again:
+        while _apply_some(endpoint_id) == AT_ONCE:
+            pass
+        again = learn_conversations(endpoint_id)
 
 
 def _apply_some(endpoint_id: int) -> int:

@@ -93,12 +93,31 @@ def test_a_campaign_finishes_by_events_alone(provider: Provider, bells: Bells, l
 
 
 @pytest.mark.parametrize("outcome", ["busy", "no_answer"])
-def test_the_event_of_a_call_that_nobody_took_waits_until_one_look_has_told_whose_it_is(
+def test_the_conversation_of_a_call_that_nobody_took_is_asked_once_whose_it_is(
     provider: Provider, bells: Bells, listener: Listener, outcome: str
 ) -> None:
     endpoint, run = listen(provider, listener), campaign(provider, 1, outcomes=(outcome,))
     advance_run(run.pk)
     eventually(lambda: bool(listener.heard))
+    with counting(at="/batch-calling/btcal_") as polled, counting(at="/convai/conversations/") as asked:
+        pass_on(endpoint, listener)
+        bells.answer()
+    assert (len(polled), len(asked)) == (0, 1)
+    call = run.calls.get()
+    assert (call.status, call.outcome, call.settled_at is None) == ("failed", outcome, False)
+    assert WebhookReceipt.objects.get().status == ReceiptStatus.APPLIED
+    assert is_completed(run)
+    check_rows()
+
+
+@pytest.mark.parametrize("outcome", ["busy", "no_answer"])
+def test_the_event_of_a_call_that_nobody_took_waits_while_the_conversation_cannot_be_asked(
+    provider: Provider, bells: Bells, listener: Listener, outcome: str
+) -> None:
+    endpoint, run = listen(provider, listener), campaign(provider, 1, outcomes=(outcome,))
+    advance_run(run.pk)
+    eventually(lambda: bool(listener.heard))
+    provider.faults({"fault": "internal_error", "endpoint": "conversations.get"})
     pass_on(endpoint, listener)
     bells.answer()
     assert WebhookReceipt.objects.get().status == ReceiptStatus.WAITING
