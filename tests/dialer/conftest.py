@@ -24,7 +24,7 @@ def simulator() -> Iterator[RunningSimulator]:
 def provider(simulator: RunningSimulator, settings: Settings) -> Iterator[Provider]:
     """An account that no other test has."""
     settings.ELEVENLABS_BASE_URL = simulator.url
-    with httpx.Client(base_url=simulator.url, timeout=10) as http:
+    with httpx.Client(base_url=simulator.url, timeout=10, verify=False) as http:
         provider = Provider(http=http)
         yield provider
         provider.faults()

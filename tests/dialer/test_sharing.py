@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize("pacing", [*Pacing.values, "both"])
 def test_three_campaigns_share_an_account_within_its_limit(provider: Provider, bells: Bells, pacing: str) -> None:
     provider.lines = 5
-    called = [numbers(8) for _ in range(3)]
+    called = [numbers(6) for _ in range(3)]
     kinds = Pacing.values * 2 if pacing == "both" else [pacing] * 3
     runs = [provider.campaign(mine, max_concurrent=4, pacing=kind) for mine, kind in zip(called, kinds, strict=False)]
     deadline = time.monotonic() + 20

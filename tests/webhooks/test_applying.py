@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from random import Random
 from typing import Any
 
@@ -137,8 +138,19 @@ def test_hundreds_of_events_are_applied_by_few_bells(bells: Bells) -> None:
     endpoint = make_endpoint()
     endpoint.account.concurrency_limit = 110
     endpoint.account.save()
-    for call in make_calls(endpoint, 110):
-        post(endpoint, transcription(call.call_id, conversation_id=f"conv_{call.pk}"))
+    bodies = [transcription(call.call_id, conversation_id=f"conv_{call.pk}") for call in make_calls(endpoint, 110)]
+    for body in bodies[:3]:
+        post(endpoint, body)
+    WebhookReceipt.objects.bulk_create(
+        WebhookReceipt(
+            endpoint=endpoint,
+            event_key=sha256(body).hexdigest(),
+            kind="post_call_transcription",
+            body=body.decode(),
+            next_at=timezone.now(),
+        )
+        for body in bodies[3:]
+    )
     assert bells.names().count("telephony.tasks.apply_receipts") == 1
     bells.answer("telephony.tasks.apply_receipts")
     assert set(states()) == {ReceiptStatus.APPLIED}
