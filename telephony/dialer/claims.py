@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F
 from django.utils import timezone
 
 from integrations.http import longest_request
@@ -108,7 +108,6 @@ def _demands(account: Account, *, now: datetime) -> list[Demand]:
         RunProgress.objects.filter(run__account=account)
         .exclude(run__status__in=[RunStatus.COMPLETED, RunStatus.PAUSED], in_flight=0)
         .exclude(run__status=RunStatus.CANCELLED, in_flight=0)
-        .annotate(last=Max("run__chunks__submitted_at"))
         .select_related("run")
     )
     return [
@@ -116,7 +115,7 @@ def _demands(account: Account, *, now: datetime) -> list[Demand]:
             run_id=row.pk,
             wanted=_wanted(row.run, row, now=now),
             in_flight=row.in_flight,
-            last_served=row.last or row.run.created_at,
+            last_served=row.run.last_served_at or row.run.created_at,
         )
         for row in rows
     ]
@@ -142,7 +141,9 @@ def _new_chunk(run: Run, size: int, *, now: datetime) -> int:
     )
     calls = [_new_call(run, chunk, recipient) for recipient in recipients]
     _write_new(run, calls, first=run.started_at is None)
-    Run.objects.filter(pk=run.pk).update(next_at=chunk.next_at, next_attempt_at=None, started_at=run.started_at or now)
+    Run.objects.filter(pk=run.pk).update(
+        next_at=chunk.next_at, next_attempt_at=None, started_at=run.started_at or now, last_served_at=now
+    )
     return chunk.pk
 
 
@@ -185,7 +186,7 @@ def _submit_again(chunk_id: int, *, now: datetime) -> int:
     Chunk.objects.filter(pk=chunk_id).update(
         status=ChunkStatus.SUBMITTING, submitted_at=now, attempts=F("attempts") + 1, retry_at=None, next_at=next_at
     )
-    Run.objects.filter(chunks=chunk_id).update(next_at=next_at)
+    Run.objects.filter(chunks=chunk_id).update(next_at=next_at, last_served_at=now)
     return chunk_id
 
 
@@ -204,6 +205,9 @@ def set_off(chunk_id: int, *, now: datetime) -> bool:
 def _come_to_rest(run: Run, status: str, *, now: datetime) -> None:
     if status == RunStatus.CANCELLED:
         gone = cancel_pending(run)
+        if run.finished_at is not None and not gone:
+            Run.objects.filter(pk=run.pk).update(next_at=None)  # it rests already
+            return
         change_run(run, deltas=Counter(pending=-gone, cancelled=gone), finished_at=run.finished_at or now, next_at=None)
     elif status == RunStatus.PAUSED:
         change_run(run, event="run.paused", data={"reason": run.wait_reason}, status=status, next_at=None)

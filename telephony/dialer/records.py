@@ -21,6 +21,7 @@ from telephony.models import Call, Chunk, ChunkStatus, Run, RunProgress, RunStat
 
 log = structlog.get_logger(__name__)
 
+KEPT_AT_MOST = timedelta(seconds=90)  # a chunk that must wait for longer gives its lines back
 LEARNED_FOR = timedelta(seconds=60)  # how long an account is believed to have less room than its limit
 NOT_DIALLED = CallReport(phase=Phase.NOT_DIALLED)
 REFUSED_NUMBER = CallReport(
@@ -116,10 +117,12 @@ def _try_again_later(chunk_id: int, error: ProviderError, *, now: datetime) -> N
     """Nothing happened: the chunk keeps its numbers and is brought back; without room, it is planned smaller."""
     if error.reason is Reason.NO_CAPACITY:
         _shrink(chunk_id, now=now)
+    wait = _backoff(Chunk.objects.get(pk=chunk_id), error)
+    if wait > KEPT_AT_MOST:
+        dissolve_chunk(chunk_id, now=now)
     with transaction.atomic():
         run = _run_of(chunk_id)
-        chunk = Chunk.objects.get(pk=chunk_id)
-        retry_at = now + _backoff(chunk, error)
+        retry_at = now + wait
         Chunk.objects.filter(pk=chunk_id, status__in=_SUBMITTED).update(
             status=ChunkStatus.RATE_LIMITED, reason=error.reason.value, retry_at=retry_at, next_at=None
         )

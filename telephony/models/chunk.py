@@ -44,7 +44,6 @@ class Chunk(models.Model):
     reason = models.CharField(max_length=40, blank=True)
     attempts = models.PositiveIntegerField(default=1, help_text="How often it was submitted.")
     polls = models.PositiveIntegerField(default=0)
-    blank_looks = models.PositiveIntegerField(default=0, help_text="Lookups that found no trace of it.")
     submitted_at = models.DateTimeField(help_text="When the last submission began.")
     first_look_at = models.DateTimeField(null=True, blank=True, help_text="When the first lookup found no trace.")
     cancelled_at = models.DateTimeField(

@@ -67,6 +67,7 @@ class Run(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
+    last_served_at = models.DateTimeField(null=True, blank=True, help_text="When it last got lines of its account.")
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

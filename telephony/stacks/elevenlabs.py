@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -122,7 +123,9 @@ def _report(client: ElevenLabsClient, item: Item, recipient: BatchRecipient | No
     except ProviderError as error:
         if error.reason is not Reason.NOT_FOUND:
             raise
-        return report_from_recipient(recipient, conversation_gone=True) if recipient is not None else None
+        # It may only be late: what its recipient tells is taken over, and it is asked for again until it must be there.
+        told = report_from_recipient(recipient, conversation_gone=True) if recipient is not None else None
+        return replace(told, settled=False) if told is not None else None
 
 
 def _conversation_of(client: ElevenLabsClient, item: Item) -> dict[str, Any] | None:
