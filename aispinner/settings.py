@@ -152,7 +152,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
     "SERVERS": [{"url": "/", "description": "Where this document came from."}],
-    "PREPROCESSING_HOOKS": ["aispinner.docs.document.describe_views"],
+    "PREPROCESSING_HOOKS": ["aispinner.apidocs.document.describe_views"],
     "POSTPROCESSING_HOOKS": ["aispinner.core.api.openapi.complete"],
     "SCHEMA_PATH_PREFIX": "",
     "SORT_OPERATIONS": False,

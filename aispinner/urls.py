@@ -15,7 +15,7 @@ urlpatterns = [
     path("", include("agents.api.urls")),
     path("", include("telephony.api.urls")),
     path("", include("telephony.webhooks.urls")),
-    path("", include("aispinner.docs.urls")),
+    path("", include("aispinner.apidocs.urls")),
 ]
 
 handler400 = "aispinner.core.pages.bad_request"

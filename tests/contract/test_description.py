@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from jsonschema import Draft202012Validator
 
-from aispinner.docs.document import as_yaml, document
+from aispinner.apidocs.document import as_yaml, document
 
 SNAPSHOT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
 RENEW = "If it was meant to change: ./dev manage spectacular --file docs/openapi.yaml, and look at the difference."

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from aispinner.docs.document import document
+from aispinner.apidocs.document import document
 from tests.contract.document import Answer, Request, read_document
 from tests.stack import Stack, follow
 

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from aispinner.docs.document import document
+from aispinner.apidocs.document import document
 from tests.contract.test_description import closed
 from tests.contract.world import World, make_world
 from tests.stack import Stack

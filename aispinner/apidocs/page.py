@@ -15,7 +15,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import slugify
 
-from aispinner.docs.document import document
+from aispinner.apidocs.document import document
 
 Json = Mapping[str, Any]
 _CODE = re.compile(r"`([^`]+)`")

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import condition, require_safe
 
-from aispinner.docs.document import as_json, as_yaml, document, etag
-from aispinner.docs.page import sections, usual_refusals
+from aispinner.apidocs.document import as_json, as_yaml, document, etag
+from aispinner.apidocs.page import sections, usual_refusals
 
 
 def _etag(request: HttpRequest) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from aispinner.docs.views import docs, schema
+from aispinner.apidocs.views import docs, schema
 
 urlpatterns = [
     path("api/schema", schema, name="schema"),
