@@ -119,11 +119,18 @@ def open_stream(request: Request) -> Iterator[tuple[int, Mapping[str, str], Iter
         response.close()
 
 
+def _encoded(body: Any) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:  # nothing has left us: it is as if the provider had refused it
+        raise ProviderError(answer=Answer.REFUSED, reason=Reason.INVALID) from None
+
+
 def _start(request: Request) -> requests.Response:
     headers = {**request.headers, "Accept-Encoding": "gzip"}
     data = None
     if request.body is not None:
-        data = orjson.dumps(request.body)
+        data = _encoded(request.body)
         headers["Content-Type"] = "application/json"
     try:
         return _session().request(

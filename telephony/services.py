@@ -27,7 +27,7 @@ from telephony.line_up import line_up
 from telephony.models import Chunk, ChunkStatus, Pacing, RecipientStatus, Run, RunProgress, RunStatus
 
 ACTIVE = (RunStatus.RUNNING, RunStatus.PAUSING)
-EXHAUSTED_FOR = timedelta(minutes=5)  # how long an account that said "no credits" is believed without asking again
+EXHAUSTED_FOR = timedelta(minutes=1)  # how long an account that said "no credits" is believed without asking again
 LONGEST_NAME = 200
 INSERT_AT_ONCE = 10_000
 _INSERT_RECIPIENTS = """

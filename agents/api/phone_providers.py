@@ -42,7 +42,7 @@ class PhoneProviderView(APIView):
             provider.delete()
         except RestrictedError:
             raise Conflict(
-                "Campaigns were started with this phone provider. PUT another carrier here instead of deleting it."
+                "Campaigns that have not ended dial with this phone provider. Let them end, or cancel them; then delete it."
             ) from None
         return Response(status=204)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, Any
 
@@ -14,6 +15,8 @@ from rest_framework.renderers import BaseRenderer
 from aispinner.core.errors import Invalid, Malformed, TooLarge
 
 MAX_DEPTH = 64
+LARGEST = 2**63  # what a column, another server's JSON and our own answers can hold
+_HUGE = re.compile(rb"\d[eE]|\d{19}")  # may hold a larger number
 
 
 def _plain(value: object) -> object:
@@ -70,7 +73,7 @@ def _read_all(stream: IO[bytes]) -> bytes:
 
 
 def load_json(body: bytes) -> Any:
-    """The parsed body, checked: no NaN or infinity, no lone surrogates, no NUL, nothing nested deeper than 64."""
+    """The parsed body, checked: no NaN, no lone surrogates, no NUL, no huge number, nothing nested deeper than 64."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -79,6 +82,8 @@ def load_json(body: bytes) -> Any:
         raise Malformed(f"The body is nested deeper than {MAX_DEPTH} levels. Flatten it.")
     if b"\\u0000" in body:
         _refuse_nul(value)
+    if _HUGE.search(body):
+        _refuse_huge(value)
     return value
 
 
@@ -104,6 +109,18 @@ def _refuse_nul(value: object) -> None:
             raise Invalid(
                 f"{field}: text must not contain NUL characters.", errors={field: ["Remove the NUL character."]}
             )
+
+
+def _refuse_huge(value: object, *, path: str = "") -> None:
+    if isinstance(value, dict):
+        for key, child in value.items():
+            _refuse_huge(child, path=f"{path}.{key}" if path else key)
+    elif isinstance(value, list):
+        for position, child in enumerate(value):
+            _refuse_huge(child, path=f"{path}.{position}" if path else str(position))
+    elif isinstance(value, (int, float)) and abs(value) >= LARGEST:
+        field = path or "body"
+        raise Invalid(f"{field}: the number is too large.", errors={field: ["Send a smaller number, or text."]})
 
 
 def _strings(value: object, *, path: str) -> Iterator[tuple[str, str]]:

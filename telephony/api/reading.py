@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any, NoReturn
+from unicodedata import category
 
 from aispinner.core.access import LARGEST_ID
 from aispinner.core.errors import Invalid
@@ -118,6 +119,9 @@ class Body(Findings):
             return ""
         if len(value.strip()) > longest:
             self.blame(name, f"Takes at most {longest} characters.")
+            return ""
+        if any(category(character) == "Cc" for character in value):
+            self.blame(name, "Takes text of one line, without control characters.")
             return ""
         return value.strip()
 

@@ -20,6 +20,7 @@ from telephony.api.reading import Body, Query
 from telephony.api.shapes import RUN_RELATIONS, run_json
 from telephony.models import Recipient, RecipientStatus, Run, RunStatus
 from telephony.services import cancel_run, pause_run, rename_run, resume_run
+from telephony.stacks import stack_for
 
 LIMIT, MOST = 100, 1000
 
@@ -85,7 +86,7 @@ class CancelView(APIView):
         hangup = body.flag("hangup")
         body.check()
         shaped = _shape(cancel_run(run=run, user=user, hangup=hangup))
-        if shaped["in_flight_count"]:
+        if shaped["in_flight_count"] and not (hangup and stack_for(run.voice_stack).can_hang_up):
             shaped["detail"] = "Nothing more is dialled. Calls that are up end by themselves."
         return Response(shaped)
 

@@ -111,6 +111,8 @@ def _apply(chunk: Chunk, calls: list[Call], poll: Poll, *, now: datetime) -> Non
         if report is not None:
             reports[call.pk] = report
     take_in(reports, now=now)
+    if poll.error is not None:
+        raise poll.error
 
 
 def _silent(chunk: Chunk, call: Call, report: CallReport | None, *, gone: bool, now: datetime) -> bool:

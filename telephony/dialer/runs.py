@@ -40,8 +40,13 @@ def change_run(
 
 
 def stop_run(run: Run, *, reason: str, now: datetime, by: int | None = None) -> None:
-    """Pause a locked, running run, for `reason` or `by` a user; it is `pausing` until its last call has ended."""
+    """Pause a locked, running run, for `reason` or `by` a user; it is `pausing` until its last call has ended.
+
+    One that is stopping already learns the reason that would stop it again.
+    """
     if run.status != RunStatus.RUNNING:
+        if reason and not run.wait_reason and run.status in {RunStatus.PAUSING, RunStatus.PAUSED}:
+            change_run(run, wait_reason=reason)
         return
     run.chunks.filter(next_at__isnull=False).update(next_at=now)
     change_run(

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 import orjson
 from django.contrib.auth.models import User
 from django.db import OperationalError
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, NotAuthenticated
 
 from aispinner.core.auth import user_for_token
 from telephony.api.calls import events_of
@@ -54,7 +54,8 @@ class EventStream:
             await _answer(send, 422, "since and Last-Event-ID take the number of the last event seen.")
             return
         try:
-            user = await read(lambda: _user(headers))
+            token = _token(headers)
+            user = await read(lambda: user_for_token(token))
             if user is None:
                 await _answer(send, 401, UNAUTHENTICATED, (b"www-authenticate", b"Bearer"))
                 return
@@ -64,14 +65,14 @@ class EventStream:
         except OperationalError:
             await _answer(send, 503, "The database is away. Try again in a moment.")
         else:
-            await _stream(receive, send, user=user, workspace_id=workspace_id, call_id=call_id, cursor=cursor)
+            await _stream(receive, send, token=token, workspace_id=workspace_id, call_id=call_id, cursor=cursor)
 
 
-async def _stream(receive: Any, send: Any, *, user: User, workspace_id: int, call_id: str, cursor: int) -> None:
+async def _stream(receive: Any, send: Any, *, token: str, workspace_id: int, call_id: str, cursor: int) -> None:
     gone = asyncio.ensure_future(_until_gone(receive))
     try:
         async with hub.watching(workspace_id) as flag:
-            look = await read(lambda: _look(user, call_id, cursor))
+            look = await read(lambda: _look(token, call_id, cursor))
             if look.over and not look.events:
                 await send({"type": "http.response.start", "status": 204, "headers": []})
                 await send({"type": "http.response.body", "body": b""})
@@ -88,7 +89,7 @@ async def _stream(receive: Any, send: Any, *, user: User, workspace_id: int, cal
                     await _say(send, b": still here\n\n")
                 flag.clear()
                 after = look.cursor
-                look = await read(lambda: _look(user, call_id, after))  # noqa: B023 - read before it changes
+                look = await read(lambda: _look(token, call_id, after))  # noqa: B023 - read before it changes
     except (APIException, OperationalError):
         await _say(send, b"", last=True)  # no longer allowed, or no database: the client comes back and is told
     finally:
@@ -102,8 +103,11 @@ _STREAM_HEADERS = [
 ]
 
 
-def _look(user: User, call_id: str, cursor: int) -> Look:
-    """Events after `cursor`; membership is checked anew each time."""
+def _look(token: str, call_id: str, cursor: int) -> Look:
+    """Events after `cursor`; token and membership are checked anew each time."""
+    user = user_for_token(token)
+    if user is None:
+        raise NotAuthenticated
     over = _is_over(user, call_id)  # before the events: what ended it is among them, or comes with the next look
     mark = read_mark()
     events = list(
@@ -129,9 +133,9 @@ def _workspace_of(user: User, call_id: str) -> int:
     return call_for(user=user, call_id=call_id).workspace_id
 
 
-def _user(headers: dict[bytes, str]) -> User | None:
+def _token(headers: dict[bytes, str]) -> str:
     scheme, _, token = headers.get(b"authorization", "").partition(" ")
-    return user_for_token(token.strip()) if scheme.lower() == "bearer" else None
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _cursor(headers: dict[bytes, str], query: str) -> int | None:

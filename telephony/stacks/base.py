@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from integrations.calls import CallReport
+from integrations.errors import ProviderError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +60,14 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Poll:
-    """What the provider says of an order's calls, by our call id; `gone` when it no longer knows the order."""
+    """What the provider says of an order's calls, by our call id; `gone` when it no longer knows the order.
+
+    `error` is why nothing was learned of some of them; what was learned of the others stands.
+    """
 
     reports: Mapping[str, CallReport]
     gone: bool = False
+    error: ProviderError | None = None
 
 
 class Stack(Protocol):

@@ -66,11 +66,9 @@ class ElevenLabsStack:
         client = self._client(order)
         recipients, gone = _recipients(client, order)
         items = [item for item in order.items if not item.settled]
-        reports = _side_by_side(lambda item: _report(client, item, recipients.get(item.call_id)), items)
-        return Poll(
-            reports={item.call_id: report for item, report in zip(items, reports, strict=True) if report is not None},
-            gone=gone,
-        )
+        told = _side_by_side(lambda item: _told(client, item, recipients.get(item.call_id)), items)
+        reports = {item.call_id: each for item, each in zip(items, told, strict=True) if isinstance(each, CallReport)}
+        return Poll(reports=reports, gone=gone, error=next((e for e in told if isinstance(e, ProviderError)), None))
 
     def cancel(self, order: Order) -> None:
         """Take the undialled recipients back; a batch that is gone has none."""
@@ -107,6 +105,14 @@ def _recipients(client: ElevenLabsClient, order: Order) -> tuple[dict[str, Batch
             raise
         return {}, True
     return {recipient.id or recipient.user_id: recipient for recipient in batch.recipients}, False
+
+
+def _told(client: ElevenLabsClient, item: Item, recipient: BatchRecipient | None) -> CallReport | ProviderError | None:
+    """`_report`, or why there is none: one call that cannot be asked about hides nothing of the others."""
+    try:
+        return _report(client, item, recipient)
+    except ProviderError as error:
+        return error
 
 
 def _report(client: ElevenLabsClient, item: Item, recipient: BatchRecipient | None) -> CallReport | None:

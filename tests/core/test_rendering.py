@@ -106,3 +106,13 @@ def test_nothing_goes_out_as_nothing() -> None:
 def test_answers_are_json_whatever_a_browser_accepts(owner: object, client_for: Callable[..., APIClient]) -> None:
     response = client_for(owner).get("/auth/tokens", HTTP_ACCEPT="text/html,application/xhtml+xml,*/*;q=0.8")
     assert response["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("number", ["1e308", "1e20", "18446744073709551616", "-1e19"])
+def test_a_number_that_nobody_could_give_back_is_refused_with_its_place(number: str) -> None:
+    with pytest.raises(Invalid, match=r"recipients\.0\.variables\.n"):
+        load_json(f'{{"recipients": [{{"variables": {{"n": {number}}}}}]}}'.encode())
+
+
+def test_large_numbers_that_fit_pass() -> None:
+    assert load_json(b'{"n": 9223372036854775807, "x": 1.5e3}') == {"n": 2**63 - 1, "x": 1500.0}

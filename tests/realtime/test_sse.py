@@ -13,7 +13,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from aispinner.core.auth import issue_token
-from aispinner.core.models import Workspace
+from aispinner.core.models import ApiToken, Workspace
 from telephony.dialer.runs import change_run, locked_run
 from telephony.models import Run, RunStatus
 from telephony.realtime import sse
@@ -160,6 +160,17 @@ def test_a_stream_ends_when_its_reader_is_no_longer_a_member(run: Run, token: st
         await client.until(lambda text: "retry:" in text)
         await in_database(lambda: viewer.memberships.all().delete())
         await in_database(told(run, "run.renamed", name="secret"))
+        await client.ended()
+        return client
+
+    assert asyncio.run(watch()).events == []
+
+
+def test_a_revoked_token_ends_its_stream_at_once(run: Run, token: str, viewer: User) -> None:
+    async def watch() -> Client:
+        client = Client(run.call_id, token=token)
+        await client.until(lambda text: "retry:" in text)
+        await in_database(lambda: [each.delete() for each in ApiToken.objects.filter(user=viewer)])
         await client.ended()
         return client
 

@@ -161,3 +161,17 @@ def test_a_campaign_finishes_with_events_lost_doubled_and_shuffled(
     pass_on(endpoint, listener)
     look(bells)
     assert_all_told(provider, run)
+
+
+def test_one_conversation_that_cannot_be_asked_about_hides_nothing_of_the_others(
+    provider: Provider, bells: Bells, listener: Listener
+) -> None:
+    listen(provider, listener)
+    run = campaign(provider, 4, outcomes=("answered",))
+    advance_run(run.pk)
+    eventually(lambda: all(entry["ended_at"] for entry in provider.placed()) and len(provider.placed()) == 4)
+    provider.faults({"fault": "internal_error", "endpoint": "conversations.get", "times": 1})
+    look(bells)
+    assert sorted(run.calls.values_list("status", flat=True))[:3] == ["done"] * 3
+    eventually(lambda: look(bells) is None and is_completed(run))
+    check_rows()
