@@ -9,6 +9,7 @@ import pytest
 
 from integrations.elevenlabs.simulator import RunningSimulator, SimulatorConfig, running
 from tests.simulator.helpers import Caller, Listener, listening
+from tests.simulator.talking import behave
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,12 @@ def sim(server: RunningSimulator) -> Iterator[Caller]:
     caller.reset()
     yield caller
     caller.http.close()
+
+
+@pytest.fixture
+def quick(sim: Caller) -> None:
+    """Agents that talk and think fast."""
+    behave(sim)
 
 
 @pytest.fixture
