@@ -95,14 +95,6 @@ def working_keys(*, workspace: Workspace, account: Account | None = None) -> lis
     return list(keys.order_by("-created_at", "-pk"))
 
 
-def one_key_per_account(keys: Iterable[ElevenLabsKey]) -> list[list[ElevenLabsKey]]:
-    """`keys` grouped by account, in their order: what one key of an account shows, its others show too."""
-    groups: dict[int, list[ElevenLabsKey]] = {}
-    for key in keys:
-        groups.setdefault(key.account_id, []).append(key)
-    return list(groups.values())
-
-
 def register_number(*, phone_provider: PhoneProvider, key: ElevenLabsKey) -> str:
     """The id of the provider's number at ElevenLabs: known, found there by its number, or created; created once.
 

@@ -32,7 +32,6 @@ from integrations.elevenlabs.schemas import (
 from integrations.errors import ProviderError, Reason
 from integrations.http import MAX_JSON_BYTES, Reply, Request, lost, open_stream, send
 
-MAX_RECIPIENTS = 10_000  # of one batch, by the schema
 MAX_AUDIO_BYTES = 256 * 1024 * 1024
 _MAX_ERROR_BYTES = 1024 * 1024
 _MAX_PAGES = 10_000

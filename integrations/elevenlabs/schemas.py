@@ -225,16 +225,12 @@ class Subscription:
 
     tier: str
     status: str
-    characters_used: int
-    characters_limit: int
 
     @classmethod
     def parse(cls, data: Json) -> Self:
         return cls(
             tier=required_text(data, "tier"),
             status=text(data, "status"),
-            characters_used=round(number(data, "character_count")),
-            characters_limit=round(number(data, "character_limit")),
         )
 
 
@@ -260,7 +256,6 @@ class PlacedCall:
 
     success: bool
     conversation_id: str | None
-    carrier_call_id: str
 
     @classmethod
     def parse(cls, data: Json) -> Self:
@@ -269,7 +264,6 @@ class PlacedCall:
         return cls(
             success=data["success"],
             conversation_id=text(data, "conversation_id") or None,
-            carrier_call_id=text(data, "callSid") or text(data, "sip_call_id"),
         )
 
 

@@ -71,8 +71,3 @@ def as_viewer(client_for: Callable[[User], APIClient], viewer: User) -> APIClien
 @pytest.fixture
 def as_owner(client_for: Callable[[User], APIClient], owner: User) -> APIClient:
     return client_for(owner)
-
-
-@pytest.fixture
-def as_stranger(client_for: Callable[[User], APIClient], stranger: User, other_workspace: Workspace) -> APIClient:
-    return client_for(stranger)

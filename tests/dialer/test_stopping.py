@@ -198,13 +198,6 @@ def test_calls_that_are_up_when_a_run_is_cancelled_still_count(provider: Provide
     check_rows()
 
 
-STATES = {
-    RunStatus.COMPLETED: [],
-    RunStatus.CANCELLED: [cancel_run],
-    RunStatus.PAUSED: [pause_run],
-}
-
-
 @pytest.mark.parametrize(
     ("state", "do", "sentence"),
     [

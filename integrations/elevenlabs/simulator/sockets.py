@@ -33,7 +33,6 @@ class Timeline:
 
     account: str
     agent_id: str
-    began_at: float = field(default_factory=time.time)
     conversation_id: str = ""
     close_code: int | None = None
     events: list[Json] = field(default_factory=list)
