@@ -1,8 +1,6 @@
-"""Everything on one port: sockets and streams to async code, all other HTTP to Django in threads."""
+"""Everything on one port: event streams, and sockets where there are any, to async code; the rest to Django in threads."""
 
 from __future__ import annotations
-
-import os
 
 from django.conf import settings
 from django.urls import URLPattern
@@ -12,7 +10,7 @@ from aispinner.serving.router import Router, route
 from aispinner.wsgi import application as django  # loads Django, which what follows needs
 from telephony.realtime.sse import EventStream
 
-# Hooks for async code: `route("ws/events", application)`, from `aispinner.serving.router`. An ASGI application finds
+# The places for async code: `route("telephony/calls/<str:call_id>/events", application)`. An ASGI application finds
 # what the path held in `scope["url_route"]["kwargs"]`; when the server stops, its `receive()` says the client is gone.
 SOCKETS: list[URLPattern] = []
 STREAMS: list[URLPattern] = [  # GET with `Accept: text/event-stream`; without it, the path is Django's
@@ -22,7 +20,7 @@ STREAMS: list[URLPattern] = [  # GET with `Accept: text/event-stream`; without i
 application = Router(
     http=WSGIBridge(
         django,
-        threads=int(os.environ.get("AISPINNER_THREADS", "4")),
+        threads=settings.SERVING_THREADS,
         body_limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
     ),
     sockets=SOCKETS,

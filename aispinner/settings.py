@@ -27,6 +27,7 @@ HTTPS = PUBLIC_URL.startswith("https://")
 ROOT_URLCONF = "aispinner.urls"
 ASGI_APPLICATION = "aispinner.asgi.application"
 WSGI_APPLICATION = "aispinner.wsgi.application"
+SERVING_THREADS = whole_number("AISPINNER_THREADS", default=4, low=1, high=64)  # beside event streams, one process
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"

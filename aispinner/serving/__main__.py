@@ -11,6 +11,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops
 
 from aispinner.core.logs import logging_config
+from aispinner.env import whole_number
 from aispinner.serving import (
     loop,  # noqa: F401 - registers the workers' event loop, here and in processes that are spawned
 )
@@ -64,7 +65,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="combined: everything (the default); wsgi: only HTTP, behind a proxy; asgi: streams and sockets beside it",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes")
-    parser.add_argument("--threads", type=int, default=4, help="threads for HTTP in each process")
+    threads = whole_number("AISPINNER_THREADS", default=4, low=1, high=64)
+    parser.add_argument("--threads", type=int, default=threads, help="threads for HTTP in each process")
     parser.add_argument("--application", help=argparse.SUPPRESS)  # for tests: module:name
     return parser.parse_args(arguments)
 
