@@ -13,7 +13,13 @@ from urllib.request import ProxyHandler, Request, build_opener
 from aispinner.local.terminal import Screen
 
 NUMBERS = tuple(f"+155501001{last:02}" for last in range(40))  # reserved for fiction
-CAMPAIGN = {"workspace_id": 1, "node_id": "pbx_demo", "numbers": NUMBERS, "max_concurrent": 10}
+CAMPAIGN = {
+    "workspace_id": 1,
+    "node_id": "pbx_demo",
+    "name": "Demo campaign",
+    "numbers": NUMBERS,
+    "max_concurrent": 10,
+}
 NOT_READY = 503
 FINAL = frozenset({"completed", "failed", "cancelled"})
 PLAIN_EVERY = 3.0  # seconds between two lines of progress where nobody watches

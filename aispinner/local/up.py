@@ -30,8 +30,6 @@ WORKER_OPTIONS = (
     "8",
     "--without-gossip",
     "--without-mingle",
-    "--loglevel",
-    "INFO",
 )
 
 

@@ -1,4 +1,7 @@
-"""The published document as data: its request and response blocks, in their order."""
+"""The published document as data: its request and response blocks, in their order.
+
+`telephony-api.txt` is the text of our own published API page, as it was copied from there.
+"""
 
 from __future__ import annotations
 
