@@ -74,7 +74,9 @@ def next_step(run: RunView, *, now: datetime) -> Step | None:
             return Dissolve(run.waiting_chunk)
         if run.in_flight or run.open_chunks:
             return Wait(now + CHECK_AGAIN)
-        return Become("paused" if run.status == "pausing" else "cancelled")
+        if run.status == "pausing":
+            return Become("paused" if run.pending else "completed")
+        return Become("cancelled")
     return None
 
 

@@ -59,6 +59,7 @@ NOTHING_LEFT: dict[str, Any] = {"pending": 0}
         (view(**NOTHING_LEFT, in_flight=1, open_chunks=1), LOOK_LATER),
         (view(**NOTHING_LEFT, open_chunks=1), LOOK_LATER),  # ended, but transcripts are still to come
         (view("pausing"), Become("paused")),
+        (view("pausing", pending=0), Become("completed")),
         (view("pausing", **BUSY), LOOK_LATER),
         (view("pausing", open_chunks=1), LOOK_LATER),
         (view("pausing", **KEPT, waiting_until=LATER), Dissolve(7)),
