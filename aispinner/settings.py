@@ -149,7 +149,10 @@ CORS_EXPOSE_HEADERS = (
 )
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "AiSpinner Telephony API",
-    "DESCRIPTION": "Endpoints for managing voice calls, campaigns, journals, and integrations.",
+    "DESCRIPTION": (
+        "Endpoints for managing voice calls, campaigns, journals, and integrations. "
+        "Campaigns dial through ElevenLabs; Custom Voice campaigns and WebCall are not there yet."
+    ),
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
     "SERVERS": [{"url": "/", "description": "Where this document came from."}],
