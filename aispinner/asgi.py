@@ -1,4 +1,4 @@
-"""Everything on one port: event streams, and sockets where there are any, to async code; the rest to Django in threads."""
+"""Everything on one port: event streams, and sockets where there are any, to async code; the rest to Django."""
 
 from __future__ import annotations
 
