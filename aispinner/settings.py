@@ -109,8 +109,19 @@ MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / ".state" / "media
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / ".state" / "static")))
 STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else []
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+MEDIA_S3_BUCKET = env.str("MEDIA_S3_BUCKET", default="")  # recordings in S3 instead
+S3_OPTIONS = {
+    "bucket_name": MEDIA_S3_BUCKET,
+    "access_key": env.str("AWS_ACCESS_KEY_ID", default="") or None,  # None: boto3 looks where it always does
+    "secret_key": env.str("AWS_SECRET_ACCESS_KEY", default="") or None,
+    "region_name": env.str("AWS_DEFAULT_REGION", default="") or None,
+    "location": env.str("MEDIA_S3_PREFIX", default=""),
+    "endpoint_url": http_url("MEDIA_S3_ENDPOINT", default="") or None,
+}
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": S3_OPTIONS}
+    if MEDIA_S3_BUCKET
+    else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True  # a fresh clone serves its static files without collecting them first

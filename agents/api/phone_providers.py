@@ -42,7 +42,7 @@ class PhoneProviderView(APIView):
             provider.delete()
         except RestrictedError:
             raise Conflict(
-                "Campaigns that have not ended dial with this phone provider. Let them end, or cancel them; then delete it."
+                "Campaigns that have not ended dial with it. Let them end, or cancel them; then delete it."
             ) from None
         return Response(status=204)
 

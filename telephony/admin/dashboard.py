@@ -96,7 +96,7 @@ def _figures(
         ("Calls today", f"{placed:,}", f"{before:,} yesterday"),
         (
             "Answer rate",
-            f"{done * 100 // (done + failed)}%" if done + failed else "—",
+            f"{done / (done + failed):.0%}" if done + failed else "—",
             f"{done:,} picked up, voicemail included",
         ),
         (

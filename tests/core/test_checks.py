@@ -53,6 +53,19 @@ def test_the_checks_are_among_those_that_are_run(tmp_path: Path) -> None:
     }
 
 
+def test_recordings_go_to_s3_where_a_bucket_is_named() -> None:
+    result = check(MEDIA_S3_BUCKET="calls", MEDIA_S3_ENDPOINT="nowhere")
+    assert "MEDIA_S3_ENDPOINT takes an address" in result.stderr
+    code = "from django.core.files.storage import default_storage as s; print(type(s._wrapped or s).__name__, s.exists)"
+    kept = {**os.environ, "MEDIA_S3_BUCKET": "calls", "MEDIA_S3_ENDPOINT": "http://127.0.0.1:1"}
+    shown = subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup(); {code}"],
+        env={**kept, "DJANGO_SETTINGS_MODULE": "aispinner.settings"},
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "S3Storage.exists" in shown.stdout
+
+
 @pytest.mark.parametrize(
     ("run", "name", "good", "bad"),
     [
