@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -105,45 +106,37 @@ def pause_run(*, run: Run, user: User) -> Run:
 
     What the provider has not dialled is taken back; calls that are up end by themselves.
     """
-    with run_lock(run.pk, wait=submit_timeout() + timedelta(seconds=5)) as mine:
-        if not mine:
-            raise Unavailable("The campaign is busy submitting calls; please try again in a few seconds.")
-        _wait_for_the_wire(run)
-        with transaction.atomic():
-            run = locked_run(run.pk)
-            if run.status in {RunStatus.PAUSED, RunStatus.PAUSING}:
-                return run
-            if run.status != RunStatus.RUNNING:
-                raise Conflict(f"This campaign is {run.status}; only a running campaign can be paused.")
-            stop_run(run, reason="", now=timezone.now(), by=user.pk)
-            _settle_down(run)
+    with _nothing_on_the_wire(run), transaction.atomic():
+        run = locked_run(run.pk)
+        if run.status in {RunStatus.PAUSED, RunStatus.PAUSING}:
+            return run
+        if run.status != RunStatus.RUNNING:
+            raise Conflict(f"This campaign is {run.status}; only a running campaign can be paused.")
+        stop_run(run, reason="", now=timezone.now(), by=user.pk)
+        _settle_down(run)
     return run
 
 
 def cancel_run(*, run: Run, user: User, hangup: bool = False) -> Run:
     """Give the campaign up, at once. Calls that are up end by themselves; `finished_at` is when the last one has."""
-    with run_lock(run.pk, wait=submit_timeout() + timedelta(seconds=5)) as mine:
-        if not mine:
-            raise Unavailable("The campaign is busy submitting calls; please try again in a few seconds.")
-        _wait_for_the_wire(run)
-        with transaction.atomic():
-            run = locked_run(run.pk)
-            if run.status == RunStatus.CANCELLED:
-                return run
-            if run.status == RunStatus.COMPLETED:
-                raise Conflict("This campaign is completed; there is nothing left to cancel.")
-            gone = cancel_pending(run)
-            change_run(
-                run,
-                event="run.cancelled",
-                data={"by": user.pk},
-                deltas={"pending": -gone, "cancelled": gone},
-                status=RunStatus.CANCELLED,
-                wait_reason="",
-                next_attempt_at=None,
-                next_at=timezone.now(),
-            )
-            _settle_down(run)
+    with _nothing_on_the_wire(run), transaction.atomic():
+        run = locked_run(run.pk)
+        if run.status == RunStatus.CANCELLED:
+            return run
+        if run.status == RunStatus.COMPLETED:
+            raise Conflict("This campaign is completed; there is nothing left to cancel.")
+        gone = cancel_pending(run)
+        change_run(
+            run,
+            event="run.cancelled",
+            data={"by": user.pk},
+            deltas={"pending": -gone, "cancelled": gone},
+            status=RunStatus.CANCELLED,
+            wait_reason="",
+            next_attempt_at=None,
+            next_at=timezone.now(),
+        )
+        _settle_down(run)
     return run
 
 
@@ -182,6 +175,16 @@ def _settle_down(run: Run) -> None:
     ring_chunks(Chunk.objects.filter(run=run, next_at__isnull=False).values_list("pk", flat=True))
     Chunk.objects.filter(run=run, status=ChunkStatus.DIALING).update(next_at=timezone.now())
     ring_runs([run.pk])
+
+
+@contextmanager
+def _nothing_on_the_wire(run: Run) -> Iterator[None]:
+    """Hold the run's lock, with no submission under way; Unavailable (503) where one takes too long."""
+    with run_lock(run.pk, wait=submit_timeout() + timedelta(seconds=5)) as mine:
+        if not mine:
+            raise Unavailable("The campaign is busy submitting calls; please try again in a few seconds.")
+        _wait_for_the_wire(run)
+        yield
 
 
 def _wait_for_the_wire(run: Run) -> None:

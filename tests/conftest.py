@@ -25,7 +25,9 @@ from tests.stack import stack  # noqa: F401 - a fixture for all who talk to the 
 
 RUN = f"test-{token_hex(6)}:"
 SERVED = {"simulator", "provider", "server", "stack"}  # fixtures that have something running to talk to
-SEARCHES = {"test_bad_input.py", "test_planted_secrets.py", "test_always.py"}  # every route, every order of events
+SEARCHES = {  # every route, every order of events, every setting
+    "test_bad_input.py", "test_planted_secrets.py", "test_isolation.py", "test_always.py", "test_checks.py",
+}  # fmt: skip
 SERVING = {"local", "serving", "simulator", "contract", "e2e"}  # folders whose tests run something themselves
 
 
