@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -83,13 +83,12 @@ def close_chunk(chunk_id: int, *, now: datetime) -> None:
 
 def take_in(reports: Mapping[int, CallReport], *, now: datetime) -> None:
     """Apply reports (by call pk), and stop the runs whose calls met a limit of their account."""
-    for run_id, reason in apply_reports(reports, now=now).items():
-        stop_runs([run_id], reason=reason, now=now)
+    stop_runs(apply_reports(reports, now=now), now=now)
 
 
-def stop_runs(run_ids: Iterable[int], *, reason: str, now: datetime) -> None:
-    """Pause these runs for a reason that more submissions would only meet again."""
-    for run_id in sorted(run_ids):
+def stop_runs(reasons: Mapping[int, str], *, now: datetime) -> None:
+    """Pause these runs, each for a reason that more submissions would only meet again."""
+    for run_id, reason in sorted(reasons.items()):
         with transaction.atomic():
             if reason == Reason.QUOTA_EXHAUSTED:  # the account first: the one order of locks
                 Account.objects.filter(runs=run_id).update(exhausted_at=now)
@@ -180,4 +179,4 @@ def _stop(chunk_id: int, error: ProviderError, *, now: datetime) -> None:
             return
     if error.reason is Reason.NUMBER_MISSING and chunk.run.phone_provider_id is not None:
         forget_registration(phone_provider_id=chunk.run.phone_provider_id)  # looked for again when it is resumed
-    stop_runs([chunk.run_id], reason=error.reason.value, now=now)
+    stop_runs({chunk.run_id: error.reason.value}, now=now)

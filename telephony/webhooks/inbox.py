@@ -47,8 +47,7 @@ def _apply_some(endpoint_id: int) -> int:
         return AT_ONCE  # do it again
     except (DataError, IntegrityError):
         return _one_by_one(endpoint_id, now=now)
-    for run_id, reason in limits.items():
-        stop_runs([run_id], reason=reason, now=now)
+    stop_runs(limits, now=now)
     return len(receipts)
 
 
@@ -59,8 +58,7 @@ def _one_by_one(endpoint_id: int, *, now: datetime) -> int:
         try:
             with transaction.atomic():
                 limits = _apply([receipt], now=now)
-            for run_id, reason in limits.items():
-                stop_runs([run_id], reason=reason, now=now)
+            stop_runs(limits, now=now)
         except DayTurnedError:
             continue  # it is still due
         except (DataError, IntegrityError):

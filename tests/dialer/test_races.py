@@ -309,7 +309,7 @@ def test_a_used_up_quota_and_a_claim_do_not_lock_each_other_out() -> None:
     run = make_run(workspace=make_workspace())
     with rivals() as start:
         holding_run = Open(start, locked_run, run.pk)
-        stopping = start(stop_runs, [run.pk], reason="quota_exhausted", now=timezone.now())
+        stopping = start(stop_runs, {run.pk: "quota_exhausted"}, now=timezone.now())
         somebody_waits()
         claiming = start(claim, run.pk, now=timezone.now())
         somebody_waits(rivals=2)
