@@ -8,6 +8,7 @@ from telephony.models.chunk import Chunk, ChunkStatus
 from telephony.models.event import CallEvent, JournalTotal, Sequence
 from telephony.models.run import Pacing, Recipient, RecipientStatus, Run, RunProgress, RunStatus
 from telephony.models.settings import TelephonySettings
+from telephony.models.voice import SessionKind, VoiceBridge, VoiceSession
 
 __all__ = [
     "Call",
@@ -24,5 +25,8 @@ __all__ = [
     "RunProgress",
     "RunStatus",
     "Sequence",
+    "SessionKind",
     "TelephonySettings",
+    "VoiceBridge",
+    "VoiceSession",
 ]
