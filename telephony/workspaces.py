@@ -10,6 +10,7 @@ from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
 from aispinner.core.access import workspace_for
+from aispinner.core.audit import record
 from aispinner.core.errors import Conflict
 from aispinner.core.models import Role, Workspace
 from telephony.models import Run
@@ -20,6 +21,8 @@ log = structlog.get_logger(__name__)
 NAMED = 5
 _ROWS = (  # what may be millions; Django would load each to look for what hangs on it
     "DELETE FROM telephony_callevent WHERE workspace_id = %s",
+    "DELETE FROM telephony_dial AS t USING telephony_call AS c WHERE t.call_id = c.id AND c.workspace_id = %s",
+    "DELETE FROM telephony_voicesession AS t USING telephony_call AS c WHERE t.call_id = c.id AND c.workspace_id = %s",
     "DELETE FROM telephony_call WHERE workspace_id = %s",
     "DELETE FROM telephony_journaltotal WHERE workspace_id = %s",
     "DELETE FROM telephony_recipient AS t USING telephony_run AS r WHERE t.run_id = r.id AND r.workspace_id = %s",
@@ -44,6 +47,7 @@ def delete_workspace(*, user: User, workspace_id: object) -> None:
             cursor.execute(statement, [workspace.pk])
     transaction.on_commit(partial(_delete_recordings, recordings_of(workspace.pk)), robust=True)
     log.info("workspace_deleted", workspace=workspace.pk)
+    record(action="workspace.deleted", about=workspace, workspace=workspace, by=user)
     workspace.delete()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from integrations.calls import Direction
 from telephony.models.call import Call, CallStatus
 from telephony.models.chunk import Chunk, ChunkStatus
+from telephony.models.dial import Dial, DialStatus, PbxLink
 from telephony.models.event import CallEvent, JournalTotal, Sequence
 from telephony.models.run import Pacing, Recipient, RecipientStatus, Run, RunProgress, RunStatus
 from telephony.models.settings import TelephonySettings
@@ -16,9 +17,12 @@ __all__ = [
     "CallStatus",
     "Chunk",
     "ChunkStatus",
+    "Dial",
+    "DialStatus",
     "Direction",
     "JournalTotal",
     "Pacing",
+    "PbxLink",
     "Recipient",
     "RecipientStatus",
     "Run",

@@ -55,6 +55,7 @@ class Run(models.Model):
         PhoneProvider, on_delete=keep_while_unfinished, related_name="runs", null=True, blank=True
     )
     voice_stack = models.CharField(max_length=20, choices=VoiceStack.choices)
+    provider_id = models.CharField(max_length=100, blank=True, help_text="The Custom Voice provider in the settings.")
     account = models.ForeignKey(Account, on_delete=models.RESTRICT, related_name="runs")
     api_key = models.ForeignKey(ElevenLabsKey, on_delete=models.SET_NULL, related_name="runs", null=True, blank=True)
     name = models.CharField(max_length=200, blank=True)
@@ -62,6 +63,7 @@ class Run(models.Model):
     pacing = models.CharField(max_length=12, choices=Pacing.choices, default=Pacing.CHUNKED)
     status = models.CharField(max_length=12, choices=RunStatus.choices, default=RunStatus.RUNNING)
     wait_reason = models.CharField(max_length=40, blank=True)
+    hangs_up = models.BooleanField(default=False, help_text="Cancelled with the wish to end live calls.")
     next_attempt_at = models.DateTimeField(null=True, blank=True, help_text="Nothing is submitted before.")
     next_at = models.DateTimeField(null=True, blank=True, help_text="When the sweep looks at it again.")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
