@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode
 from binascii import Error as NotBase64
+from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
@@ -44,6 +46,15 @@ def http_url(name: str, *, default: str) -> str:
     return value
 
 
+def is_loopback(url: str) -> bool:
+    """Whether `url` leads to this machine and nowhere else."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def origins(name: str) -> list[str]:
     """The value of `name`: origins as browsers send them (scheme, host and perhaps port), separated by commas."""
     given: list[str] = [each.strip() for each in env.list(name, default=[]) if each.strip()]
@@ -66,6 +77,14 @@ def rate(name: str, *, default: str) -> tuple[int, int] | None:
     if not (count.isascii() and count.isdigit() and int(count) and seconds):
         raise ImproperlyConfigured(f"{name} is {value!r}; it takes a rate such as 600/min, 20/s or 10000/h, or off.")
     return int(count), seconds
+
+
+def crash_points(name: str, *, simulated: bool) -> Path | None:
+    """The folder where processes are told to die (`core/crash_points.py`); only where the provider is a simulator."""
+    folder: str = env.str(name, default="")
+    if folder and not simulated:
+        raise ImproperlyConfigured(f"{name} makes processes kill themselves; it is refused beside a real provider.")
+    return Path(folder) if folder else None
 
 
 def fernet_keys(name: str) -> list[str]:

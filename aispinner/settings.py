@@ -9,7 +9,18 @@ from typing import Any
 from django.templatetags.static import static
 
 from aispinner.core.logs import logging_config
-from aispinner.env import choice, env, fernet_keys, http_url, origins, rate, required, whole_number
+from aispinner.env import (
+    choice,
+    crash_points,
+    env,
+    fernet_keys,
+    http_url,
+    is_loopback,
+    origins,
+    rate,
+    required,
+    whole_number,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -208,6 +219,9 @@ INBOUND_POLL_SECONDS = whole_number("INBOUND_POLL_SECONDS", default=60, low=1, h
 
 # --- What is written down ------------------------------------------------------------------------
 LOG_LEVEL = choice("LOG_LEVEL", default="INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR"))
+SIMULATED = is_loopback(ELEVENLABS_BASE_URL)  # nobody real is called
+LOOK_AGAIN_SECONDS = whole_number("LOOK_AGAIN_SECONDS", default=60, low=1 if SIMULATED else 60, high=3600)
+CRASH_POINTS = crash_points("AISPINNER_CRASH_POINTS", simulated=SIMULATED)
 LOGGING = logging_config(level=LOG_LEVEL, style=choice("LOG_FORMAT", default="json", allowed=("json", "console")))
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # checked by our middleware

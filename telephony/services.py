@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import orjson
@@ -14,6 +15,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from aispinner.core.crash_points import Point, reach
 from aispinner.core.errors import AccountExhausted, Conflict, Invalid, Unavailable
 from aispinner.core.models import Node, Workspace
 from integrations.models import Account, ElevenLabsKey, KeyStatus
@@ -82,6 +84,7 @@ def start_run(
                 created_by_id=user.pk,
             )
             _write_recipients(run, recipients)
+            transaction.on_commit(partial(reach, Point.RUN_STARTED))
             ring_runs([run.pk])
     except IntegrityError as error:
         raise _conflict(node) from error
@@ -112,6 +115,8 @@ def pause_run(*, run: Run, user: User) -> Run:
             return run
         if run.status != RunStatus.RUNNING:
             raise Conflict(f"This campaign is {run.status}; only a running campaign can be paused.")
+        reach(Point.PAUSE_LOCKED)
+        transaction.on_commit(partial(reach, Point.PAUSED))
         stop_run(run, reason="", now=timezone.now(), by=user.pk)
         _settle_down(run)
     return run
@@ -126,6 +131,8 @@ def cancel_run(*, run: Run, user: User, hangup: bool = False) -> Run:
         if run.status == RunStatus.COMPLETED:
             raise Conflict("This campaign is completed; there is nothing left to cancel.")
         gone = cancel_pending(run)
+        reach(Point.CANCEL_LOCKED)
+        transaction.on_commit(partial(reach, Point.CANCELLED))
         change_run(
             run,
             event="run.cancelled",
@@ -154,6 +161,7 @@ def resume_run(*, run: Run, user: User) -> Run:
             fields |= {"api_key": _working_key(run), "next_at": timezone.now()}
             change_run(run, event="run.resumed", data={"by": user.pk}, **fields)
             ring_runs([run.pk])
+            transaction.on_commit(partial(reach, Point.RESUMED))
     except IntegrityError as error:
         raise _conflict(run.node) from error
     return run

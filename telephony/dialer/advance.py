@@ -7,6 +7,7 @@ from datetime import timedelta
 import structlog
 from django.utils import timezone
 
+from aispinner.core.crash_points import Point, reach
 from integrations.errors import Answer, ProviderError
 from telephony.dialer.claims import claim, set_off
 from telephony.dialer.locks import run_lock
@@ -28,6 +29,7 @@ def advance_run(run_id: int) -> None:
             if isinstance(step, Dissolve):
                 dissolve_chunk(step.chunk_id, now=timezone.now())
             else:
+                reach(Point.CLAIMED)
                 submit_chunk(step)
 
 
@@ -43,13 +45,18 @@ def submit_chunk(chunk_id: int) -> None:
         answer = Answer.NOT_DONE if error.answer is Answer.UNKNOWN else error.answer
         record_failure(chunk_id, error, answer=answer, now=timezone.now())
         return
+    reach(Point.PREPARED)
     if not set_off(chunk_id, now=timezone.now()):
         dissolve_chunk(chunk_id, now=timezone.now())
         return
+    reach(Point.SUBMIT_SENT)
     try:
         external_id = stack.submit(order)
     except ProviderError as error:
+        reach(Point.SUBMIT_FAILED)
         record_failure(chunk_id, error, answer=error.answer, now=timezone.now())
         return
+    reach(Point.SUBMIT_ACCEPTED)
     record_submission(chunk_id, external_id=external_id, now=timezone.now())
+    reach(Point.RECORDED)
     log.info("chunk_submitted", chunk_id=chunk_id, run_id=chunk.run_id, size=chunk.size)

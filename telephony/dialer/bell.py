@@ -12,6 +12,7 @@ from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from aispinner.core import broker
+from aispinner.core.crash_points import Point, reach
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +46,10 @@ def _ring(task: str, row_ids: Iterable[int]) -> None:
 
 def _ring_now(task: str, row_id: int) -> None:
     """Rings for a row that waits to be looked at already are one."""
+    reach(Point.COMMITTED)
     try:
         if broker.client().set(_name(task, row_id), 1, nx=True, ex=QUIET):
+            reach(Point.BELL_MARKED)
             current_app.send_task(f"telephony.tasks.{task}", args=[row_id])
     except (RedisError, OperationalError):
         log.warning("bell_not_rung", task=task, row_id=row_id)  # the sweep will find the row
@@ -58,6 +61,7 @@ def answer(task: str, row_id: int) -> None:
         broker.client().delete(_name(task, row_id))
     except RedisError:
         log.warning("bell_not_answered", task=task, row_id=row_id)
+    reach(Point.BELL_ANSWERED)
 
 
 def _name(task: str, row_id: int) -> str:

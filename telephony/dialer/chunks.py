@@ -6,12 +6,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
 from agents.models import Agent
+from aispinner.core.crash_points import Point, reach
 from integrations.calls import CallReport, Phase
 from integrations.errors import Answer, ProviderError
+from integrations.http import longest_request
 from telephony.dialer.claims import submit_timeout
 from telephony.dialer.orders import calls_of, order_for
 from telephony.dialer.pacing import backoff, poll_delay
@@ -22,17 +25,25 @@ from telephony.stacks.base import Order, Poll, Stack, Trace
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=60)  # one worker at a time asks about a chunk; should it die, another does after this
-LOOK_AGAIN = timedelta(seconds=60)  # between two lookups that found no trace
 SETTLE_WITHIN = timedelta(minutes=2)  # how long a run waits for the analysis of an ended call
 RING_AND_REPORT = timedelta(minutes=11)  # beyond the longest conversation, a call is silent
 _STOPPING = (RunStatus.PAUSING, RunStatus.PAUSED, RunStatus.CANCELLED)
 
 
+def lease() -> timedelta:
+    """One worker at a time asks about a chunk; should it die, another does after this. Two at once do no harm."""
+    return 1.5 * longest_request()
+
+
+def look_again_after() -> timedelta:
+    """Between two lookups that found no trace: time for a provider's list to show what it has."""
+    return timedelta(seconds=settings.LOOK_AGAIN_SECONDS)
+
+
 def advance_chunk(chunk_id: int) -> None:
     """Do what is due for a chunk, if anything is. Any number of workers may call this at any time."""
     now = timezone.now()
-    if not Chunk.objects.filter(pk=chunk_id, next_at__lte=now).update(next_at=now + LEASE):
+    if not Chunk.objects.filter(pk=chunk_id, next_at__lte=now).update(next_at=now + lease()):
         return
     chunk = Chunk.objects.select_related("run__agent", "api_key").get(pk=chunk_id)
     stack = stack_for(chunk.run.voice_stack)
@@ -62,6 +73,7 @@ def _look_up(chunk: Chunk, stack: Stack, order: Order, *, now: datetime) -> None
     if arrived_by <= now:
         Chunk.objects.filter(pk=chunk.pk, status=ChunkStatus.SUBMITTING).update(status=ChunkStatus.UNKNOWN)
     finding = stack.find(order)
+    reach(Point.LOOKED_UP)
     log.info("chunk_looked_up", chunk_id=chunk.pk, trace=finding.trace.value)
     if finding.trace is Trace.FOUND:
         record_submission(chunk.pk, external_id=finding.external_id, now=now)
@@ -71,25 +83,29 @@ def _look_up(chunk: Chunk, stack: Stack, order: Order, *, now: datetime) -> None
         take_in({call.pk: LOST_SIGHT for call in chunk.calls.filter(ended_at=None)}, now=now)
         close_chunk(chunk.pk, now=now)
     elif finding.trace is Trace.NEVER_DIALLED or (
-        chunk.first_look_at is not None and chunk.first_look_at + LOOK_AGAIN <= now
+        chunk.first_look_at is not None and chunk.first_look_at + look_again_after() <= now
     ):
         dissolve_chunk(chunk.pk, now=now)
     else:
         first = chunk.first_look_at or now
         Chunk.objects.filter(pk=chunk.pk).update(first_look_at=first)
-        _look_again(chunk, at=first + LOOK_AGAIN)
+        _look_again(chunk, at=first + look_again_after())
 
 
 def _follow(chunk: Chunk, stack: Stack, order: Order, calls: list[Call], *, now: datetime) -> None:
     """Take over what the provider says, take back the rest where the run is stopping, close when settled."""
     if not _settled(calls, now=now):
-        _apply(chunk, calls, stack.poll(order), now=now)
+        poll = stack.poll(order)
+        reach(Point.POLLED)
+        _apply(chunk, calls, poll, now=now)
         if chunk.run.status in _STOPPING and chunk.cancelled_at is None and _undispatched(chunk):
             stack.cancel(order)
+            reach(Point.TAKEN_BACK)
             Chunk.objects.filter(pk=chunk.pk).update(cancelled_at=now)
             _apply(chunk, calls, stack.poll(order), now=now)
         calls = calls_of(chunk)
     if _settled(calls, now=timezone.now()):
+        reach(Point.CLOSING)
         close_chunk(chunk.pk, now=timezone.now())
     else:
         _look_again(chunk, at=timezone.now() + poll_delay(chunk.polls))

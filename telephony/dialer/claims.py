@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from aispinner.core.crash_points import Point, reach
 from integrations.http import longest_request
 from integrations.models import Account
 from telephony.dialer.ledger import DayTurnedError, Totals, take_numbers
@@ -179,6 +180,7 @@ def _write_new(run: Run, calls: list[Call], *, first: bool) -> None:
     Call.objects.bulk_create(calls)
     started = [run_event(run, "run.started")] if first else []
     write_events([*started, *(call_event(call, "status", {"status": call.status}) for call in calls)], numbers, at)
+    reach(Point.COUNTED)
 
 
 def _submit_again(chunk_id: int, *, now: datetime) -> int:
@@ -203,6 +205,7 @@ def set_off(chunk_id: int, *, now: datetime) -> bool:
 
 
 def _come_to_rest(run: Run, status: str, *, now: datetime) -> None:
+    reach(Point.RESTING)
     if status == RunStatus.CANCELLED:
         gone = cancel_pending(run)
         if run.finished_at is not None and not gone:

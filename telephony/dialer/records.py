@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import transaction
 
+from aispinner.core.crash_points import Point, reach
 from integrations.calls import CallReport, Outcome, Phase
 from integrations.errors import Answer, ProviderError, Reason
 from integrations.models import Account
@@ -67,6 +68,7 @@ def dissolve_chunk(chunk_id: int, *, now: datetime) -> None:
         if undialled.update(status=ChunkStatus.DISSOLVED, retry_at=None, next_at=None, finished_at=now):
             open_calls = Call.objects.filter(chunk_id=chunk_id, ended_at=None).values_list("pk", flat=True)
             apply_reports(dict.fromkeys(open_calls, NOT_DIALLED), now=now)
+            reach(Point.DISSOLVING)
             change_run(run, deltas={"chunks_done": 1})
         ring_runs([run.pk])
 
@@ -116,6 +118,7 @@ def _try_again_later(chunk_id: int, error: ProviderError, *, now: datetime) -> N
     """Nothing happened: the chunk keeps its numbers and is brought back; without room, it is planned smaller."""
     if error.reason is Reason.NO_CAPACITY:
         _shrink(chunk_id, now=now)
+        reach(Point.SHRUNK)
     wait = _backoff(Chunk.objects.get(pk=chunk_id), error)
     if wait > KEPT_AT_MOST:
         dissolve_chunk(chunk_id, now=now)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from aispinner.core.crash_points import Point, reach
 from integrations.calls import VoiceStack
 from integrations.models import Account, WebhookReceipt
 from telephony.dialer.bell import ring_accounts, ring_chunks, ring_endpoints, ring_runs
@@ -36,6 +37,7 @@ def sweep(*, now: datetime) -> int:
             .values_list("pk", flat=True)[:MOST]
         )
         ring_accounts(accounts)
+        reach(Point.SWEPT)
     return len(runs) + len(chunks) + len(endpoints) + len(accounts)
 
 

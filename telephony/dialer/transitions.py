@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from aispinner.core.crash_points import Point, reach
 from aispinner.core.rows import update_rows
 from integrations.calls import CallReport, Outcome, Phase, Turn
 from telephony.dialer.bell import ring_chunks, ring_runs
@@ -184,6 +185,7 @@ class _Batch:
         Call.objects.bulk_create(self.begun)
         update_rows(self.changed, CALL_FIELDS)
         write_events(self.events, numbers, at)
+        reach(Point.COUNTERS_WRITTEN)
         self._ring()
 
     def _ring(self) -> None:

@@ -10,6 +10,7 @@ import structlog
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
+from aispinner.core.crash_points import Point, reach
 from integrations.calls import CallReport
 from integrations.elevenlabs.events import report_from_webhook
 from integrations.errors import ProviderError
@@ -42,7 +43,9 @@ def _apply_some(endpoint_id: int) -> int:
     try:
         with transaction.atomic():
             receipts = _due(endpoint_id, now=now, most=AT_ONCE)
+            reach(Point.RECEIPTS_TAKEN)
             limits = _apply(receipts, now=now)
+            reach(Point.RECEIPTS_APPLIED)
     except DayTurnedError:
         return AT_ONCE  # do it again
     except (DataError, IntegrityError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from aispinner.core.crash_points import Point, reach
 from integrations.elevenlabs.signature import verify
 from integrations.models import WebhookEndpoint, WebhookReceipt
 from telephony.dialer.bell import ring_endpoints
@@ -43,6 +45,7 @@ def elevenlabs(request: HttpRequest, public_id: str) -> HttpResponse:
     )
     with transaction.atomic():
         WebhookReceipt.objects.bulk_create([receipt], ignore_conflicts=True)
+        transaction.on_commit(partial(reach, Point.WEBHOOK_STORED))
         ring_endpoints([endpoint.pk])
     return JsonResponse({"status": "stored"})
 
