@@ -55,6 +55,7 @@ class World:
                 numbers=[f"+1555010{place}{number:03}" for number in range(size)],
                 max_concurrent=MOST,
                 pacing=pacing,
+                next_at=timezone.now(),
             )
             for place, (size, pacing) in enumerate(zip(SIZES, (Pacing.CONTINUOUS, Pacing.CHUNKED), strict=True))
         ]
