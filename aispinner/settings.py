@@ -147,7 +147,10 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["aispinner.core.auth.BearerAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "aispinner.core.auth.BearerAuthentication",
+        "aispinner.core.auth.SessionAuthentication",  # pages of ours
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_THROTTLE_CLASSES": ["aispinner.core.throttling.TokenThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["aispinner.core.rendering.JSONRenderer"],
@@ -177,6 +180,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ),
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
+    "AUTHENTICATION_WHITELIST": ["aispinner.core.auth.BearerAuthentication"],  # sessions are for our own pages
     "SERVERS": [{"url": "/", "description": "Where this document came from."}],
     "PREPROCESSING_HOOKS": ["aispinner.apidocs.document.describe_views"],
     "POSTPROCESSING_HOOKS": ["aispinner.core.api.openapi.complete"],
@@ -187,7 +191,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
 }
-LOGIN_URL, LOGIN_REDIRECT_URL = "admin:login", "admin:index"
+LOGIN_URL, LOGIN_REDIRECT_URL, LOGOUT_REDIRECT_URL = "login", "monitor", "login"
 MIGRATION_MODULES = {"knox": None}  # or it makes its own table beside ours, which then cannot be emptied
 KNOX_TOKEN_MODEL = "core.ApiToken"  # noqa: S105 - a model's name
 REST_KNOX = {
@@ -215,13 +219,13 @@ CELERY_BEAT_SCHEDULE = {
 ELEVENLABS_BASE_URL = http_url("ELEVENLABS_BASE_URL", default="https://api.elevenlabs.io")
 ELEVENLABS_CONNECT_TIMEOUT = whole_number("ELEVENLABS_CONNECT_TIMEOUT", default=4, low=1, high=60)  # seconds
 ELEVENLABS_READ_TIMEOUT = whole_number("ELEVENLABS_READ_TIMEOUT", default=20, low=1, high=300)  # seconds
+SIMULATED = is_loopback(ELEVENLABS_BASE_URL)  # nobody real is called
+LOOK_AGAIN_SECONDS = whole_number("LOOK_AGAIN_SECONDS", default=60, low=1 if SIMULATED else 60, high=3600)
+CRASH_POINTS = crash_points("AISPINNER_CRASH_POINTS", simulated=SIMULATED)
 INBOUND_POLL_SECONDS = whole_number("INBOUND_POLL_SECONDS", default=60, low=1, high=3600)  # between looks, per account
 
 # --- What is written down ------------------------------------------------------------------------
 LOG_LEVEL = choice("LOG_LEVEL", default="INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR"))
-SIMULATED = is_loopback(ELEVENLABS_BASE_URL)  # nobody real is called
-LOOK_AGAIN_SECONDS = whole_number("LOOK_AGAIN_SECONDS", default=60, low=1 if SIMULATED else 60, high=3600)
-CRASH_POINTS = crash_points("AISPINNER_CRASH_POINTS", simulated=SIMULATED)
 LOGGING = logging_config(level=LOG_LEVEL, style=choice("LOG_FORMAT", default="json", allowed=("json", "console")))
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # checked by our middleware
@@ -239,6 +243,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
+    "LOGIN": {"form": "aispinner.core.login.AdminLoginForm"},
     "DASHBOARD_CALLBACK": "telephony.admin.dashboard.dashboard",
     "SIDEBAR": {"navigation": "telephony.admin.navigation.sidebar"},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("console/icon.svg")}],

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from aispinner.core.login import PageLoginView
+
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("", RedirectView.as_view(pattern_name="monitor")),
+    path("login", PageLoginView.as_view(), name="login"),
+    path("logout", LogoutView.as_view(), name="logout"),
+    path("monitor", RedirectView.as_view(pattern_name="monitor")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("", include("aispinner.core.api.urls")),
     path("", include("integrations.api.urls")),
     path("", include("agents.api.urls")),
     path("", include("telephony.api.urls")),
+    path("", include("telephony.monitor.urls")),
     path("", include("telephony.webhooks.urls")),
     path("", include("aispinner.apidocs.urls")),
 ]

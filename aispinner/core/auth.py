@@ -1,17 +1,24 @@
-"""Bearer tokens: who is calling. Only digests are kept (django-rest-knox hashes them); a token is shown once."""
+"""Who is calling: a bearer token's owner, or who is logged in on a page of ours.
+
+Of tokens only digests are kept (django-rest-knox hashes them); a token is shown once.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from django.contrib.auth.models import AnonymousUser, User
+from django.db import transaction
 from django.utils import timezone
 from knox.crypto import hash_token
 from knox.models import get_digest_token
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated
+from rest_framework.authentication import SessionAuthentication as SessionWithCsrf
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, PermissionDenied
 from rest_framework.request import Request
 
+from aispinner.core.audit import record
+from aispinner.core.errors import Forbidden
 from aispinner.core.models import ApiToken
 
 LONGEST_TOKEN = 200  # characters; ours have 68
@@ -40,11 +47,36 @@ class BearerAuthentication(BaseAuthentication):
         return "Bearer"
 
 
+class SessionAuthentication(SessionWithCsrf):
+    """A browser that is logged in, on a page of ours: its session's cookie, which no other origin may use.
+
+    What changes anything also takes the CSRF token (`X-CSRFToken`); what answers is readable by our own origin alone,
+    as CORS allows no credentials. `request.auth` stays None.
+    """
+
+    def enforce_csrf(self, request: Request) -> None:
+        """Forbidden (403) where the request may have been another site's idea."""
+        try:
+            super().enforce_csrf(request)
+        except PermissionDenied as refused:
+            raise Forbidden("The page is out of date: its CSRF token is missing or old. Load it again.") from refused
+
+
 def issue_token(*, user: User, name: str = "", expiry: timedelta | None = None) -> tuple[ApiToken, str]:
     """A new token of `user`, its row and its text; good until revoked, or for as long as `expiry` says."""
     digest, text = get_digest_token()
     until = timezone.now() + expiry if expiry is not None else None
-    return ApiToken.objects.create(user=user, name=name, digest=digest, expiry=until), text
+    with transaction.atomic():
+        token = ApiToken.objects.create(user=user, name=name, digest=digest, expiry=until)
+        record(action="token.made", about=token, workspace=None, changes={"of": user.get_username()}, by=user)
+    return token, text
+
+
+@transaction.atomic
+def revoke_token(*, token: ApiToken) -> None:
+    """Refused everywhere from the commit on."""
+    record(action="token.revoked", about=token, workspace=None, changes={"of": token.user.get_username()})
+    token.delete()
 
 
 def user_for_token(text: str) -> User | None:

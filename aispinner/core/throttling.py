@@ -1,4 +1,7 @@
-"""How often one token may ask: a counter in Valkey, one round trip a request (DRF's own sends a list to and fro)."""
+"""How often one token, or one person on our pages, may ask.
+
+A counter in Valkey, one round trip a request; DRF's own sends a list to and fro.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from django.conf import settings
+from django.contrib.auth.models import User
 from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -36,11 +40,12 @@ class TokenThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: APIView) -> bool:
         """Whether this request may be answered."""
         rate: tuple[int, int] | None = settings.API_RATE
-        if rate is None or not isinstance(request.auth, ApiToken) or time.monotonic() < TokenThrottle._away_until:
+        who = _who(request)
+        if rate is None or who is None or time.monotonic() < TokenThrottle._away_until:
             return True
         most, seconds = rate
         try:
-            count, left = _count(f"rate:{request.auth.pk}", seconds)
+            count, left = _count(f"rate:{who}", seconds)
         except RedisError as error:
             TokenThrottle._away_until = time.monotonic() + PAUSE
             log.warning("requests_not_counted", error=type(error).__name__)
@@ -51,6 +56,13 @@ class TokenThrottle(BaseThrottle):
     def wait(self) -> float | None:
         """Seconds until it may be tried again."""
         return self._wait
+
+
+def _who(request: Request) -> str | None:
+    """Whose requests are counted together; None for those that nobody has to answer for."""
+    if isinstance(request.auth, ApiToken):
+        return str(request.auth.pk)
+    return f"user:{request.user.pk}" if isinstance(request.user, User) else None
 
 
 def _count(name: str, seconds: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from telephony.api.keys import KeyView
 from telephony.api.runs import CancelView, NameView, PauseView, ResumableView, ResumeView, RunsView, RunView
 from telephony.api.settings import SettingsView
 from telephony.api.start import StartView
+from telephony.api.statistics import StatisticsView
 from telephony.api.workspaces import OneWorkspaceView
 
 urlpatterns = [
@@ -27,6 +28,7 @@ urlpatterns = [
     path("telephony/journal", JournalView.as_view()),
     path("telephony/journal/call/<str:call_id>", CallView.as_view()),
     path("telephony/journal/<str:node_id>", NodeJournalView.as_view()),
+    path("telephony/statistics", StatisticsView.as_view()),
     path("telephony/settings", SettingsView.as_view()),
     path("integrations/elevenlabs/keys/<str:key_id>", KeyView.as_view()),
     path("workspaces/<str:workspace_id>", OneWorkspaceView.as_view()),

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from telephony.api.schema import calls, journal, runs, settings
+from telephony.api.schema import calls, journal, runs, settings, statistics
 
-__all__ = ["calls", "journal", "runs", "settings"]
+__all__ = ["calls", "journal", "runs", "settings", "statistics"]
