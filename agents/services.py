@@ -14,6 +14,7 @@ from django.utils import timezone
 from agents.configuration import raw_config, read_configuration
 from agents.drift import Change, changes
 from agents.models import Agent
+from aispinner.core.audit import record
 from aispinner.core.errors import Invalid, NotFound
 from aispinner.core.models import Node, Workspace
 from integrations.elevenlabs.client import ElevenLabsClient
@@ -65,8 +66,14 @@ def adopt_agent(*, node: Node, elevenlabs_agent_id: str) -> Agent:
     }
     with transaction.atomic():
         Node.objects.select_for_update(no_key=True).get(pk=node.pk)  # two at once are one agent
-        agent, _ = Agent.objects.update_or_create(node=node, defaults=values)
-    agent.node = node
+        agent, is_new = Agent.objects.update_or_create(node=node, defaults=values)
+        agent.node = node
+        record(
+            action="agent.adopted" if is_new else "agent.refreshed",
+            about=agent,
+            workspace=node.workspace,
+            changes={"elevenlabs_agent_id": elevenlabs_agent_id},
+        )
     log.info("agent_adopted", workspace=node.workspace_id, agent=agent.pk)
     return agent
 

@@ -9,9 +9,11 @@ from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
+from django.db.models import RestrictedError
 
 from aispinner.core.access import node_in
-from aispinner.core.errors import Invalid, NotFound
+from aispinner.core.audit import record
+from aispinner.core.errors import Conflict, Invalid, NotFound
 from aispinner.core.models import Node, NodeType
 from integrations.elevenlabs.schemas import PhoneNumber
 from integrations.models import Account, Carrier, PhoneProvider
@@ -90,8 +92,12 @@ def save_provider(*, node: Node, data: Mapping[str, Any]) -> SavedProvider:
         if renumbered or changed & _REGISTERED_WITH:
             row.imported = False
         _demand_complete(row)
+        is_new = row.pk is None
         row.save()
-    row.node = node
+        row.node = node
+        if is_new or changed:
+            action = "phone_provider.added" if is_new else "phone_provider.changed"
+            record(action=action, about=row, workspace=node.workspace, changes={"fields": sorted(changed)})
     warnings = _warnings(row, stale=was_registered and not renumbered and bool(changed & _REGISTERED_WITH))
     return SavedProvider(provider=row, warnings=warnings)
 
@@ -119,8 +125,21 @@ def save_imported(*, node: Node, number: PhoneNumber, account: Account, agent_no
         row.imported, row.registered_account, row.registered_id = True, account, number.id
         row.agent_node = agent_node or row.agent_node
         row.save()
-    row.node = node
+        row.node = node
+        record(action="phone_provider.imported", about=row, workspace=node.workspace, changes={"carrier": carrier})
     return row
+
+
+@transaction.atomic
+def delete_provider(*, provider: PhoneProvider) -> None:
+    """Remove it here; nothing changes at ElevenLabs. Conflict (409) while an unfinished campaign dials with it."""
+    record(action="phone_provider.removed", about=provider, workspace=provider.node.workspace)
+    try:
+        provider.delete()
+    except RestrictedError:
+        raise Conflict(
+            "Campaigns that have not ended dial with it. Let them end, or cancel them; then delete it."
+        ) from None
 
 
 def _checked(node: Node, data: Mapping[str, Any], *, existing: PhoneProvider | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from aispinner.core.audit import changed, record
 from aispinner.core.errors import Invalid
 from aispinner.core.locks import named_lock
 from aispinner.core.models import Workspace
@@ -59,9 +60,11 @@ def add_key(*, workspace: Workspace, title: str, key: str) -> AddedKey:
             account.tier = info.tier
             account.save(update_fields=["tier"])
         row = _same_key(workspace, text) or ElevenLabsKey(workspace=workspace, key=text, last4=text[-4:])
+        is_new = row.pk is None
         row.account, row.status, row.checked_at = account, KeyStatus.WORKING, timezone.now()
         row.title = title or row.title
         row.save()
+        record(action="key.added" if is_new else "key.checked", about=row, workspace=workspace)
     log.info("key_added", workspace=workspace.pk, key=row.pk, account=account.pk)
     return AddedKey(key=row, webhook=register_webhook(key=row))
 
@@ -69,7 +72,31 @@ def add_key(*, workspace: Workspace, title: str, key: str) -> AddedKey:
 def delete_key(*, key: ElevenLabsKey) -> None:
     """Forget the key. Whoever calls this has made sure that nothing unfinished was sent with it."""
     log.info("key_deleted", workspace=key.workspace_id, key=key.pk, account=key.account_id)
-    key.delete()
+    with transaction.atomic():
+        record(action="key.deleted", about=key, workspace=key.workspace)
+        key.delete()
+
+
+@transaction.atomic
+def retitle_key(*, key: ElevenLabsKey, title: str) -> None:
+    """Call the key something else."""
+    before = ElevenLabsKey.objects.values_list("title", flat=True).get(pk=key.pk)
+    key.title = title
+    key.save(update_fields=["title"])
+    record(
+        action="key.renamed", about=key, workspace=key.workspace, changes=changed({"title": before}, {"title": title})
+    )
+
+
+@transaction.atomic
+def set_lines(*, account: Account, limit: int) -> None:
+    """Allow the account so many calls at once; noted in every workspace that has a key of it."""
+    before = Account.objects.select_for_update(no_key=True).get(pk=account.pk).concurrency_limit
+    account.concurrency_limit = limit
+    account.save(update_fields=["concurrency_limit"])  # the rest is the dialer's, and may have changed meanwhile
+    changes = changed({"concurrency_limit": before}, {"concurrency_limit": limit})
+    for workspace in Workspace.objects.filter(elevenlabs_keys__account=account).distinct() if changes else ():
+        record(action="account.changed", about=account, workspace=workspace, changes=changes)
 
 
 def mark_key_refused(*, key_id: int) -> None:

@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from aispinner.core.audit import changed, record
 from aispinner.core.crash_points import Point, reach
 from aispinner.core.errors import AccountExhausted, Conflict, Invalid, Unavailable
 from aispinner.core.models import Node, Workspace
@@ -85,6 +86,7 @@ def start_run(
             )
             _write_recipients(run, recipients)
             transaction.on_commit(partial(reach, Point.RUN_STARTED))
+            _record("started", run, user, numbers=len(recipients), max_concurrent=max_concurrent)
             ring_runs([run.pk])
     except IntegrityError as error:
         raise _conflict(node) from error
@@ -118,6 +120,7 @@ def pause_run(*, run: Run, user: User) -> Run:
         reach(Point.PAUSE_LOCKED)
         transaction.on_commit(partial(reach, Point.PAUSED))
         stop_run(run, reason="", now=timezone.now(), by=user.pk)
+        _record("paused", run, user)
         _settle_down(run)
     return run
 
@@ -130,9 +133,9 @@ def cancel_run(*, run: Run, user: User, hangup: bool = False) -> Run:
             return run
         if run.status == RunStatus.COMPLETED:
             raise Conflict("This campaign is completed; there is nothing left to cancel.")
-        gone = cancel_pending(run)
         reach(Point.CANCEL_LOCKED)
         transaction.on_commit(partial(reach, Point.CANCELLED))
+        gone = cancel_pending(run)
         change_run(
             run,
             event="run.cancelled",
@@ -143,6 +146,7 @@ def cancel_run(*, run: Run, user: User, hangup: bool = False) -> Run:
             next_attempt_at=None,
             next_at=timezone.now(),
         )
+        _record("cancelled", run, user, not_dialled=gone, hangup=hangup)
         _settle_down(run)
     return run
 
@@ -159,9 +163,10 @@ def resume_run(*, run: Run, user: User) -> Run:
                 )
             fields: dict[str, Any] = {"status": RunStatus.RUNNING, "wait_reason": "", "next_attempt_at": None}
             fields |= {"api_key": _working_key(run), "next_at": timezone.now()}
-            change_run(run, event="run.resumed", data={"by": user.pk}, **fields)
-            ring_runs([run.pk])
             transaction.on_commit(partial(reach, Point.RESUMED))
+            change_run(run, event="run.resumed", data={"by": user.pk}, **fields)
+            _record("resumed", run, user)
+            ring_runs([run.pk])
     except IntegrityError as error:
         raise _conflict(run.node) from error
     return run
@@ -174,8 +179,14 @@ def rename_run(*, run: Run, name: str, user: User) -> Run:
         raise Invalid(sentence, errors={"name": [sentence]})
     with transaction.atomic():
         run = locked_run(run.pk)
+        changes = changed({"name": run.name}, {"name": name})
         change_run(run, event="run.renamed", data={"by": user.pk}, name=name)
+        _record("renamed", run, user, **changes)
     return run
+
+
+def _record(done: str, run: Run, user: User, **changes: Any) -> None:
+    record(action=f"campaign.{done}", about=run, workspace=run.workspace, changes=changes, by=user)
 
 
 def _settle_down(run: Run) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import RestrictedError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -12,11 +11,11 @@ from rest_framework.views import APIView
 from agents.inbound import Answering, have_answered, import_number
 from aispinner.core.access import node_for
 from aispinner.core.auth import caller
-from aispinner.core.errors import Conflict, Invalid
+from aispinner.core.errors import Invalid
 from aispinner.core.models import Node, NodeType, Role
 from integrations.api.reading import json_object, text_field
 from integrations.numbers import parse_e164
-from integrations.phone_providers import provider_of, save_provider, shown
+from integrations.phone_providers import delete_provider, provider_of, save_provider, shown
 
 
 class PhoneProviderView(APIView):
@@ -38,12 +37,7 @@ class PhoneProviderView(APIView):
     def delete(self, request: Request, workspace_id: str, node_id: str) -> Response:
         """Remove it here; nothing changes at ElevenLabs."""
         provider = provider_of(node=_node(request, workspace_id, node_id, role=Role.EDITOR))
-        try:
-            provider.delete()
-        except RestrictedError:
-            raise Conflict(
-                "Campaigns that have not ended dial with it. Let them end, or cancel them; then delete it."
-            ) from None
+        delete_provider(provider=provider)
         return Response(status=204)
 
 

@@ -92,7 +92,7 @@ def redact(_logger: object, _method: str, event: Event) -> Event:
 
 def _clean(key: str, value: object, depth: int) -> object:
     if isinstance(value, str):
-        return "[hidden]" if value and _SECRET_NAMES.match(key) else _clean_text(value)
+        return "[hidden]" if value and _SECRET_NAMES.match(key) else without_secrets(value)
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if depth >= _DEEPEST:
@@ -101,10 +101,11 @@ def _clean(key: str, value: object, depth: int) -> object:
         return {str(name): _clean(str(name), child, depth + 1) for name, child in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_clean(key, child, depth + 1) for child in value]
-    return _clean_text(str(value))
+    return without_secrets(str(value))
 
 
-def _clean_text(text: str) -> str:
+def without_secrets(text: str) -> str:
+    """`text` with what looks like a number, a key or a token cut out."""
     for pattern, replacement in _SECRET_TEXT:
         text = pattern.sub(replacement, text)
     return text

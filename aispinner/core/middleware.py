@@ -1,4 +1,4 @@
-"""Request ids: taken from X-Request-ID or made, in every log line of the request, and sent back."""
+"""Request ids: taken from X-Request-ID or made, in every log line and audit entry of the request, and sent back."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from django_structlog import signals
 from django_structlog.celery.signals import modify_context_before_task_publish
 from django_structlog.middlewares import RequestMiddleware as StructlogMiddleware
 
+from aispinner.core.audit import serving
+
 _GOOD_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{7,99}$", re.ASCII)
 _TRAVEL = {"request_id"}  # what goes along with a task
 
@@ -26,7 +28,8 @@ class RequestMiddleware(StructlogMiddleware):
         request_id = given if _GOOD_ID.match(given) else str(uuid4())
         request.META["HTTP_X_REQUEST_ID"] = request_id
         request.META["aispinner.started"] = time.monotonic()
-        response = cast("HttpResponse", super().__call__(request))
+        with serving(request):
+            response = cast("HttpResponse", super().__call__(request))
         response["X-Request-ID"] = request_id
         return response
 

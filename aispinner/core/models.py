@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from knox.models import AbstractAuthToken
 
+from aispinner.core.append_only import AppendOnly
 from aispinner.core.ids import new_id
 
 
@@ -124,3 +125,52 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.path} {self.created_at:%F %T}"
+
+
+class Via(models.TextChoices):
+    """The way somebody came in."""
+
+    API = "api", "API"
+    ADMIN = "admin", "Admin"
+    PAGE = "page", "Page"
+    SYSTEM = "system", "Server"
+
+
+class AuditEntry(models.Model):
+    """Who did what, when, and how they came in. Written by `audit.record` with the change itself, and never again.
+
+    Whom and what it names may be deleted; the entry stays, which is why names are copied and no key is a constraint.
+    """
+
+    at = models.DateTimeField(auto_now_add=True)
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.DO_NOTHING, db_constraint=False, null=True, db_index=False, related_name="+"
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, db_constraint=False, null=True, related_name="+"
+    )
+    username = models.CharField("who", max_length=150, blank=True)
+    via = models.CharField(max_length=10, choices=Via.choices)
+    token_id = models.CharField(max_length=40, blank=True, help_text="The API token's id, never its text.")
+    token_name = models.CharField(max_length=200, blank=True)
+    action = models.CharField(max_length=60, help_text="What it was done to, and what was done: `campaign.paused`.")
+    object_id = models.CharField(max_length=100, blank=True, help_text="As the API calls it.")
+    object_name = models.CharField(max_length=200, blank=True)
+    changes = models.JSONField(default=dict, blank=True)
+    request_id = models.CharField(max_length=100, blank=True, help_text="As in the log.")
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=["workspace", "-id"], name="audit_of_a_workspace"),
+            models.Index(fields=["object_id", "-id"], name="audit_of_an_object"),
+        ]
+        constraints = [AppendOnly(name="audit_is_append_only")]
+
+    @property
+    def kind(self) -> str:
+        """What it was done to: `campaign`."""
+        return self.action.partition(".")[0]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_id}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, models, transaction
 
+from aispinner.core.audit import record
 from aispinner.core.errors import Conflict, Invalid
 from aispinner.core.models import Node, NodeType, Workspace
 
@@ -38,6 +39,7 @@ def create_node(
     except IntegrityError:
         raise Conflict(f"This workspace has a node {node_id} already. PUT or PATCH that, or take another id.") from None
     node.connections.set(_targets(node, connections))
+    record(action="node.made", about=node, workspace=workspace, changes={"type": node.type})
     return node
 
 
@@ -50,6 +52,7 @@ def change_node(
     connections: Sequence[str] | None = None,
 ) -> Node:
     """Write what is given, each as a whole; None leaves it as it is. Invalid (422) as in `create_node`."""
+    given = {"title": title, "config": config, "connections": connections}
     if title is not None:
         node.title = title
     if config is not None:
@@ -57,6 +60,8 @@ def change_node(
     node.save(update_fields=["title", "config"])
     if connections is not None:
         node.connections.set(_targets(node, connections))
+    fields = [name for name, value in given.items() if value is not None]
+    record(action="node.changed", about=node, workspace=node.workspace, changes={"fields": fields})
     return node
 
 
@@ -66,6 +71,7 @@ def delete_node(*, node: Node) -> None:
     Node.objects.select_for_update().get(pk=node.pk)  # who refers to it at this moment waits, and is refused
     if _is_referred_to(node):
         raise Conflict(_STAYS)
+    record(action="node.deleted", about=node, workspace=node.workspace, changes={"type": node.type})
     try:
         node.delete()
     except models.RestrictedError:  # not the node, but the agent that goes with it

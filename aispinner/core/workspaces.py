@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from aispinner.core.access import as_id, workspace_for
+from aispinner.core.audit import changed, record
 from aispinner.core.errors import Conflict, Invalid, NotFound
 from aispinner.core.models import Membership, Role, Workspace
 
@@ -15,7 +16,18 @@ LAST_OWNER = "A workspace is never without an owner. Make another member its own
 @transaction.atomic
 def create_workspace(*, user: User, name: str) -> Membership:
     """A new workspace, as the membership by which `user` owns it."""
-    return Membership.objects.create(workspace=Workspace.objects.create(name=name), user=user, role=Role.OWNER)
+    workspace = Workspace.objects.create(name=name)
+    record(action="workspace.made", about=workspace, workspace=workspace, by=user)
+    return Membership.objects.create(workspace=workspace, user=user, role=Role.OWNER)
+
+
+def rename_workspace(*, workspace: Workspace, name: str) -> None:
+    """Give a locked workspace another name."""
+    if name != workspace.name:
+        changes = changed({"name": workspace.name}, {"name": name})
+        workspace.name = name
+        workspace.save(update_fields=["name"])
+        record(action="workspace.renamed", about=workspace, workspace=workspace, changes=changes)
 
 
 def locked_workspace(*, user: User, workspace_id: object, role: Role) -> Workspace:
@@ -40,7 +52,9 @@ def add_member(*, workspace: Workspace, username: str, role: Role) -> Membership
         raise Invalid(f"username: {sentence}", errors={"username": [sentence]})
     try:
         with transaction.atomic():
-            return Membership.objects.create(workspace=workspace, user=user, role=role)
+            member = Membership.objects.create(workspace=workspace, user=user, role=role)
+            record(action="member.added", about=member, workspace=workspace, changes={"role": role})
+            return member
     except IntegrityError:
         raise Conflict("This user is a member already. PATCH the member to change their role.") from None
 
@@ -58,14 +72,18 @@ def change_role(*, member: Membership, role: Role) -> Membership:
     """Give a member another role, from the next request on. Conflict (409) where nobody would be left to own."""
     if role is not Role.OWNER:
         _keep_an_owner(without=member)
+    changes = changed({"role": member.role}, {"role": role.value})
     member.role = role
     member.save(update_fields=["role"])
+    if changes:
+        record(action="member.changed", about=member, workspace=member.workspace, changes=changes)
     return member
 
 
 def remove_member(*, member: Membership) -> None:
     """See a member out: their next request finds nothing. Conflict (409) for the only owner."""
     _keep_an_owner(without=member)
+    record(action="member.removed", about=member, workspace=member.workspace, changes={"role": member.role})
     member.delete()
 
 

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aispinner.core.access import choose_workspace
+from aispinner.core.audit import record
 from aispinner.core.auth import caller
 from aispinner.core.models import Role, Workspace
 from telephony.api.reading import Body
@@ -47,8 +48,11 @@ def _merge(workspace: Workspace, changes: Any, body: Body) -> dict[str, Any]:
         row = TelephonySettings.objects.select_for_update(no_key=True).get(workspace=workspace)
         merged = merge_settings(row.settings_json, changes, body)
         body.check()
+        fields = sorted(name for name in changes if merged.get(name) != row.settings_json.get(name))
         row.settings_json = merged
         row.save(update_fields=["settings_json", "updated_at"])
+        if fields:
+            record(action="settings.changed", about=row, workspace=workspace, changes={"fields": fields})
     return merged
 
 

@@ -106,6 +106,7 @@ ROWS = (
     Row("POST", f"{_WORKSPACE}/members", own(201), body={"username": "newcomer"}),
     Row("PATCH", f"{_WORKSPACE}/members/<str:user_id>", own(), body={"role": "editor"}),
     Row("DELETE", f"{_WORKSPACE}/members/<str:user_id>", own(204)),
+    Row("GET", f"{_WORKSPACE}/audit", own()),
     Row("GET", f"{_WORKSPACE}/nodes", read()),
     Row("POST", f"{_WORKSPACE}/nodes", edit(201), body={"node_id": "new", "type": "ai.pbx"}),
     Row("GET", _NODE, read()),

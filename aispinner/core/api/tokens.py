@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
-from aispinner.core.auth import caller, issue_token
+from aispinner.core.auth import caller, issue_token, revoke_token
 from aispinner.core.errors import NotFound
 from aispinner.core.models import ApiToken
 
@@ -103,9 +103,10 @@ class OneTokenView(APIView):
 
     def delete(self, request: Request, public_id: str) -> Response:
         """Revoke it, everywhere and at once: 204."""
-        deleted, _ = ApiToken.objects.filter(user=caller(request), public_id=public_id).delete()
-        if not deleted:
+        token = ApiToken.objects.filter(user=caller(request), public_id=public_id).first()
+        if token is None:
             raise NotFound("Token not found. GET /auth/tokens lists yours.")
+        revoke_token(token=token)
         return Response(status=HTTPStatus.NO_CONTENT)
 
 

@@ -1,9 +1,10 @@
-"""The floor's addresses: health, tokens, workspaces, their members and nodes."""
+"""The floor's addresses: health, tokens, workspaces, their members, nodes and audit trail."""
 
 from __future__ import annotations
 
 from django.urls import path
 
+from aispinner.core.api.audit import AuditView
 from aispinner.core.api.members import MembersView, MemberView
 from aispinner.core.api.nodes import NodesView, NodeView
 from aispinner.core.api.tokens import OneTokenView, TokensView, TokenView
@@ -21,6 +22,7 @@ urlpatterns = [
     path("workspaces", WorkspacesView.as_view()),  # one workspace: telephony.api.urls
     path(f"{_WORKSPACE}/members", MembersView.as_view()),
     path(f"{_WORKSPACE}/members/<str:user_id>", MemberView.as_view()),
+    path(f"{_WORKSPACE}/audit", AuditView.as_view()),
     path(f"{_WORKSPACE}/nodes", NodesView.as_view()),
     path(f"{_WORKSPACE}/nodes/<str:node_id>", NodeView.as_view()),
 ]

@@ -15,7 +15,7 @@ from aispinner.core.access import workspace_for
 from aispinner.core.api.fields import StrictSerializer, TextField
 from aispinner.core.auth import caller
 from aispinner.core.models import Membership, Role, Workspace
-from aispinner.core.workspaces import create_workspace, locked_workspace
+from aispinner.core.workspaces import create_workspace, locked_workspace, rename_workspace
 
 
 class WorkspaceSerializer(StrictSerializer):
@@ -58,8 +58,7 @@ class WorkspaceView(APIView):
         workspace = locked_workspace(user=user, workspace_id=workspace_id, role=Role.OWNER)
         body = WorkspaceSerializer(data=request.data, partial=True)
         body.is_valid(raise_exception=True)
-        workspace.name = body.validated_data.get("name", workspace.name)
-        workspace.save(update_fields=["name"])
+        rename_workspace(workspace=workspace, name=body.validated_data.get("name", workspace.name))
         return Response(_shown(user, workspace))
 
 
