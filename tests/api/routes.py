@@ -102,11 +102,11 @@ ROWS = (
     Row("GET", _WORKSPACE, read()),
     Row("PATCH", _WORKSPACE, own(), body={"name": "Renamed"}),
     Row("DELETE", _WORKSPACE, own(409)),  # a campaign in it is paused
+    Row("GET", f"{_WORKSPACE}/audit", own()),
     Row("GET", f"{_WORKSPACE}/members", read()),
     Row("POST", f"{_WORKSPACE}/members", own(201), body={"username": "newcomer"}),
     Row("PATCH", f"{_WORKSPACE}/members/<str:user_id>", own(), body={"role": "editor"}),
     Row("DELETE", f"{_WORKSPACE}/members/<str:user_id>", own(204)),
-    Row("GET", f"{_WORKSPACE}/audit", own()),
     Row("GET", f"{_WORKSPACE}/nodes", read()),
     Row("POST", f"{_WORKSPACE}/nodes", edit(201), body={"node_id": "new", "type": "ai.pbx"}),
     Row("GET", _NODE, read()),

@@ -1,4 +1,4 @@
-"""Tokens, workspaces, members and nodes, described for `/api/schema`: importing this annotates their views."""
+"""Tokens, workspaces, members, nodes and the audit trail, described for `/api/schema`: importing it annotates views."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from aispinner.core.api.openapi import (
     answered,
     describe,
     in_path,
+    query,
     refusals,
     sent,
     words,
 )
 from aispinner.core.api.tokens import OneTokenView, TokensView, TokenView
 from aispinner.core.api.workspaces import WorkspaceSerializer, WorkspacesView, WorkspaceView
-from aispinner.core.models import NodeType
+from aispinner.core.models import NodeType, Via
 
 NOT_OWNER = "You are in the workspace, but not as an owner."
 NOT_EDITOR = "You are in the workspace, but only as a viewer."
@@ -42,6 +43,17 @@ NEW_NODE = {
     "title": "Reception",
     "config": {},
     "connections": [{"to": "phone_abc"}, {"to": "agent_xyz"}],
+}
+ENTRY = {
+    "id": 812,
+    "at": "2026-05-04T10:12:00Z",
+    "action": "campaign.renamed",
+    "object": {"kind": "campaign", "id": "camp_0mv1zk3q8r5t", "name": "Q2 outbound"},
+    "changes": {"name": ["", "Q2 outbound"]},
+    "user": {"user_id": 7, "username": "ada"},
+    "via": "api",
+    "token": {"id": "tok_0mv1zk3q8r5t", "name": "canvas"},
+    "request_id": "0b2f7c1e-6d0f-4f57-9a53-2f0c8b0c7a11",
 }
 NODE = {**NEW_NODE, "workspace_id": 1, "created_at": "2026-05-04T09:10:00Z"}
 
@@ -142,18 +154,6 @@ class Nodes(serializers.Serializer[Any]):
     total = serializers.IntegerField()
 
 
-describe(
-    TokenView,
-    post=extend_schema(
-        operation_id="create_token",
-        tags=[AUTHENTICATION],
-        summary="Make a Token",
-        description="A new bearer token for a name and a password. Ten attempts a minute for each name and address.",
-        request=Login,
-        responses={201: NewToken, **refusals({401: "The username or the password is wrong."})},
-        examples=[
-            sent({"username": "demo", "password": "demo", "name": "canvas"}),
-            answered({"token": "ais_…", **TOKEN}, status=201),
 class AuditObject(serializers.Serializer[Any]):
     """What something was done to."""
 
@@ -225,6 +225,18 @@ describe(
         examples=[answered({"entries": [ENTRY], "total": 1, "has_more": False})],
     ),
 )
+describe(
+    TokenView,
+    post=extend_schema(
+        operation_id="create_token",
+        tags=[AUTHENTICATION],
+        summary="Make a Token",
+        description="A new bearer token for a name and a password. Ten attempts a minute for each name and address.",
+        request=Login,
+        responses={201: NewToken, **refusals({401: "The username or the password is wrong."})},
+        examples=[
+            sent({"username": "demo", "password": "demo", "name": "canvas"}),
+            answered({"token": "ais_…", **TOKEN}, status=201),
         ],
     ),
 )

@@ -20,9 +20,9 @@ urlpatterns = [
     path("auth/tokens", TokensView.as_view()),
     path("auth/tokens/<slug:public_id>", OneTokenView.as_view()),
     path("workspaces", WorkspacesView.as_view()),  # one workspace: telephony.api.urls
+    path(f"{_WORKSPACE}/audit", AuditView.as_view()),
     path(f"{_WORKSPACE}/members", MembersView.as_view()),
     path(f"{_WORKSPACE}/members/<str:user_id>", MemberView.as_view()),
-    path(f"{_WORKSPACE}/audit", AuditView.as_view()),
     path(f"{_WORKSPACE}/nodes", NodesView.as_view()),
     path(f"{_WORKSPACE}/nodes/<str:node_id>", NodeView.as_view()),
 ]
