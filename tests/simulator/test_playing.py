@@ -316,7 +316,7 @@ def test_the_ledger_file_and_the_state_file_outlive_the_simulator(tmp_path: Path
         caller.finished(caller.submit(numbers(3)))
         caller.http.close()
     lines = [orjson.loads(line) for line in (tmp_path / "ledger.jsonl").read_bytes().splitlines()]
-    assert Counter(line["event"] for line in lines) == {"placed": 3, "ended": 3}
+    assert Counter(line["event"] for line in lines) == {"batch_calling.submit": 1, "placed": 3, "ended": 3}
     assert b"secret" not in (tmp_path / "state.json").read_bytes()
     with running(config) as started:
         caller = Caller(started.url)

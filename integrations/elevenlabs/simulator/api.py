@@ -75,6 +75,7 @@ class Endpoint:
     handler: Handler
     query: Fields = field(default_factory=dict)
     body: Schema | None = None
+    notes: Callable[[Json], str] | None = None  # its arrival is a line in the mirrored ledger, under this name
 
     def route(self, sim: Simulator) -> Route:
         async def answer(request: Request) -> Response:
@@ -100,6 +101,8 @@ class Endpoint:
         key = _key_of(request)
         account = sim.world.account(_account_of(key))
         route = f"{self.method} {self.path}"
+        if self.notes is not None:
+            sim.world.note(self.name, name=self.notes(body))
         rule = sim.faults.for_request(endpoint=self.name, route=route, account=account.name, key=key)
         call = Call(sim=sim, account=account, request=request, key=key, query=query, body=body, fault=rule)
         return await self.handler(call) if rule is None else await self._with_fault(call, rule)

@@ -29,6 +29,7 @@ def create_app(config: SimulatorConfig | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        simulator.resume()
         yield
         simulator.close()
 

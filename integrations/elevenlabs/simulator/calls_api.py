@@ -13,8 +13,7 @@ from .agents_api import agent_of, phone_number_of
 from .api import Call, Endpoint, JsonResponse
 from .checks import Field
 from .errors import batch_not_found, concurrent_limit, invalid_parameters
-from .player import Dial
-from .world import Batch, Recipient, new_id
+from .world import Batch, Dial, Recipient, new_id
 
 Json = dict[str, Any]
 _TELEPHONY_DEFAULTS: Json = {"ringing_timeout_secs": 60, "twilio_call_recording_enabled": False}
@@ -44,8 +43,9 @@ def _recipients(body: Json, now: float) -> list[Recipient]:
             client_data=one.get("conversation_initiation_client_data"),
             created_at=now,
             updated_at=now,
+            place=place,
         )
-        for one in body["recipients"]
+        for place, one in enumerate(body["recipients"])
     ]
 
 
@@ -108,8 +108,7 @@ async def retry_batch(call: Call) -> Response:
 async def delete_batch(call: Call) -> Response:
     """Conversations are kept; what was not dispatched is not dialled any more."""
     batch = _batch(call)
-    call.sim.player.cancel(batch)
-    del call.account.batches[batch.id]
+    call.sim.player.delete(call.account, batch)
     return Response(status_code=204)
 
 
@@ -221,7 +220,14 @@ _LIST = {
 _BATCHES = "/v1/convai/batch-calling"
 
 ENDPOINTS = (
-    Endpoint("batch_calling.submit", "POST", f"{_BATCHES}/submit", submit_batch, body=_SUBMIT),
+    Endpoint(
+        "batch_calling.submit",
+        "POST",
+        f"{_BATCHES}/submit",
+        submit_batch,
+        body=_SUBMIT,
+        notes=lambda body: str(body["call_name"]),
+    ),
     Endpoint("batch_calling.list", "GET", f"{_BATCHES}/workspace", list_batches, query=_LIST),
     Endpoint("batch_calling.get", "GET", _BATCHES + "/{batch_id}", get_batch),
     Endpoint("batch_calling.cancel", "POST", _BATCHES + "/{batch_id}/cancel", cancel_batch),

@@ -16,8 +16,9 @@ class SimulatorConfig:
     """Everything that can be set from outside.
 
     speed: simulated seconds that pass in one real second. concurrency: calls an account may have up at once.
-    ledger: a file that gets one JSON line per dial placed and per dial ended. state: a file that keeps agents,
-    phone numbers, webhooks and settings over a restart (batches and conversations are not kept).
+    ledger: a file that gets one JSON line per dial placed and ended, submission arrived and batch cancelled. state: a
+    file that keeps agents, phone numbers, webhooks and settings; a diary beside it keeps batches, calls, webhooks on
+    their way and what was ordered, so that a killed simulator goes on where it was (talks over the socket are cut).
     """
 
     seed: int = 1

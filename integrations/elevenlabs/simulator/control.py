@@ -17,12 +17,11 @@ from starlette.routing import Route
 from .api import JsonResponse, error_response
 from .errors import ApiError, invalid_parameters, not_found
 from .faults import FAULTS, parse_rules
-from .player import Dial
 from .simulator import Simulator
 from .small_talk import FAULTS as VOICE_FAULTS
 from .small_talk import VoiceScript
 from .stories import OUTCOMES, RESULTS, Script
-from .world import Account
+from .world import Account, Dial
 
 Json = dict[str, Any]
 Control = Callable[[Simulator, Request], Awaitable[Any]]
@@ -179,6 +178,7 @@ async def set_script(sim: Simulator, request: Request) -> Json:
     for number in body:
         sim.world.scripts.pop(number, None)
     sim.world.scripts.update(scripts)
+    sim.diary.write(("orders", "scripts", sim.world.scripts))
     return {"scripted": len(sim.world.scripts)}
 
 
@@ -251,6 +251,7 @@ async def accounts(sim: Simulator, request: Request) -> Json:
         account = sim.world.account(name)
         account.limit = limit or account.limit
         account.tier = tier or account.tier
+    sim.diary.write(("orders", "limits", {name: account.limit for name, account in sim.world.accounts.items()}))
     sim.player.wake()
     return {name: _account_state(sim.world.account(name)) for name in body}
 

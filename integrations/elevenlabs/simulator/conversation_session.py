@@ -10,11 +10,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 
 from .audio import SAMPLE_RATE
+from .call_errors import OUT_OF_CREDITS, daily_limit_error
 from .conversation_frames import Ending, Gone, Json, Wire, audio_in, error_event
 from .conversation_voice import Line, Mouth
 from .hearing import Ear, Heard
 from .obstacles import start_obstacle
-from .player import OUT_OF_CREDITS, daily_limit_error
 from .simulator import Simulator
 from .small_talk import Reply, SmallTalk
 from .sockets import Timeline
@@ -112,7 +112,7 @@ class Session:
         error = error or start_obstacle(self._call)
         if error is not None:
             raise Ending(error["code"], error["reason"], error_type=error["error_type"])
-        self._account.count_dial(self._call.agent_id)
+        self._account.count_dial(self._call.agent_id, at=time.time())
 
     async def _converse(self) -> None:
         """Set everything going."""

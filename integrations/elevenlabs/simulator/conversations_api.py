@@ -132,6 +132,7 @@ async def get_audio(call: Call) -> Response:
 
 async def delete_conversation(call: Call) -> Response:
     item = _conversation(call)
+    call.sim.diary.write(("call", item.id, None))
     del call.account.conversations[item.id]
     if item.user_id:
         call.account.conversations_by_user[item.user_id].remove(item)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+from .diary import Diary
 from .errors import (
     ApiError,
     concurrent_limit,
@@ -182,17 +183,28 @@ def _parse_rule(given: Any, position: int) -> Rule:
 class Faults:
     """The rules in force. The first rule that fires on an event wins; probabilities are drawn from the seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, diary: Diary) -> None:
         self.rules: list[Rule] = []
         self._seed = seed
+        self._diary = diary
         self._rngs: dict[str, random.Random] = {}
 
     def replace(self, rules: list[Rule]) -> None:
         self.rules = rules
         self._rngs = {
-            rule.id: random.Random(f"{self._seed}:fault:{position}:{rule.fault}")  # noqa: S311
+            rule.id: random.Random(f"{self._seed}:fault:{position}:{rule.fault}:{rule.seen or ''}")  # noqa: S311
             for position, rule in enumerate(rules)
         }
+        self._keep()
+
+    def _keep(self) -> None:
+        self._diary.write(("orders", "rules", [vars(rule) for rule in self.rules]))
+
+    def _strikes(self, rule: Rule) -> bool:
+        strikes = rule.strikes(self._rngs[rule.id])
+        if strikes:
+            self._keep()
+        return strikes
 
     def for_request(self, *, endpoint: str, route: str, account: str, key: str) -> Rule | None:
         """The fault of this request: `endpoint` is its name, `route` its method and path template."""
@@ -203,7 +215,7 @@ class Faults:
                 continue
             if rule.key_prefix is not None and not key.startswith(rule.key_prefix):
                 continue
-            if rule.strikes(self._rngs[rule.id]):
+            if self._strikes(rule):
                 return rule
         return None
 
@@ -213,7 +225,7 @@ class Faults:
                 continue
             if rule.number is not None and rule.number != number:
                 continue
-            if rule.strikes(self._rngs[rule.id]):
+            if self._strikes(rule):
                 return rule
         return None
 
@@ -225,7 +237,7 @@ class Faults:
             if rule.scope == "webhook"
             and self._fits(rule, account=account)
             and fnmatchcase(kind, rule.endpoint)
-            and rule.strikes(self._rngs[rule.id])
+            and self._strikes(rule)
         ]
 
     @staticmethod

@@ -4,69 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from . import call_errors as errors
 from . import conversation_shapes as shapes
+from .agent_defaults import build_agent
 from .audio import Recordings
+from .diary import Diary
 from .faults import Faults
+from .keeping import batch_entries, call_entries, progress_entries
 from .obstacles import start_obstacle
 from .stories import Script, decide, render, start_fault, tell, tell_voicemail
 from .webhooks import Notifier
-from .world import Account, Batch, Conversation, Recipient, RecipientStatus, World, new_id
+from .world import Account, Batch, Conversation, Dial, Recipient, RecipientStatus, World, new_id
 
 Json = dict[str, Any]
-
-OUT_OF_CREDITS: Json = {
-    "code": 3000,
-    "reason": "[quota_exceeded] You've run out of credits. Please upgrade your plan or add credits.",
-    "error_type": "call_initialization_error",
-}
-CREDITS_MID_CALL: Json = {
-    "code": 1002,
-    "reason": "This request exceeds your quota limit.",
-    "error_type": "dependency_error",
-}
-NO_ANSWER_SIP: Json = {"code": 1011, "reason": "request timed out", "error_type": "no_answer"}
-NO_ANSWER_TWILIO: Json = {"code": 1011, "reason": "no-answer", "error_type": "no_answer"}
-BUSY_SIP: Json = {
-    "code": 486,
-    "reason": "INVITE failed: sip status: 486: Busy Here (SIP 486)",
-    "error_type": "call_initialization_error",
-}
-BUSY_TWILIO: Json = {"code": 1011, "reason": "busy", "error_type": "call_initialization_error"}
-
-
-def daily_limit_error(limit: int) -> Json:
-    return {
-        "code": 4300,
-        "reason": f"Agent has exceeded its daily call limit of {limit}.",
-        "error_type": "call_initialization_error",
-    }
-
-
-@dataclass(frozen=True)
-class Dial:
-    """What one call is made of before it exists."""
-
-    account: Account
-    agent: Json
-    phone: Json
-    number: str
-    client_data: Json
-    requested_at: float
-    ringing_timeout: int = 60
-    direction: str = "outbound"
-    batch: Batch | None = None
-    recipient: Recipient | None = None
 
 
 class Player:
     """Moves every call through its life by timers of the event loop; durations are divided by the world's speed."""
 
-    def __init__(self, world: World, faults: Faults, notifier: Notifier) -> None:
+    def __init__(self, world: World, faults: Faults, notifier: Notifier, diary: Diary) -> None:
         self._world = world
+        self._diary = diary
         self._faults = faults
         self._notifier = notifier
         self._recordings = Recordings()
@@ -88,11 +49,8 @@ class Player:
         account.batches[batch.id] = batch
         batch.pending.extend(batch.recipients)
         account.open_batches.append(batch)
-        wait = batch.scheduled_at - time.time()
-        if wait > 0:
-            self._in_real_secs(wait, self.wake)
-        else:
-            self.wake()
+        self._diary.write(*batch_entries(account, batch))
+        self._wake_for(batch)
 
     def cancel(self, batch: Batch) -> None:
         """Recipients not dispatched yet become `cancelled`; calls that are up end by themselves."""
@@ -100,8 +58,18 @@ class Player:
             return
         batch.cancelled = True
         batch.updated_at = time.time()
-        while batch.pending:
-            batch.pending.popleft().move("cancelled")
+        gone = list(batch.pending)
+        batch.pending.clear()
+        for recipient in gone:
+            recipient.move("cancelled")
+        self._diary.write(*progress_entries(batch, *gone))
+        self._world.note("cancelled", batch_id=batch.id)
+
+    def delete(self, account: Account, batch: Batch) -> None:
+        """Conversations are kept; what was not dispatched is not dialled any more."""
+        self.cancel(batch)
+        self._diary.write(("batch", batch.id, None))
+        del account.batches[batch.id]
 
     def retry(self, account: Account, batch: Batch) -> None:
         """Dial failed recipients again. Same seed and number: they go the same way, unless scripted otherwise."""
@@ -116,6 +84,7 @@ class Player:
         batch.updated_at = time.time()
         batch.pending.extend(again)
         account.open_batches.append(batch)
+        self._diary.write(*progress_entries(batch, *again))
         self.wake()
 
     def dial(self, dial: Dial) -> Conversation:
@@ -125,7 +94,19 @@ class Player:
 
     def analyse(self, account: Account, call: Conversation) -> None:
         """A conversation over the socket has ended: its analysis comes in a while, its webhooks after that."""
-        self._later(2.0 + 4.0 * self._world.random("analysis", call.id).random(), self._settle, account, call)
+        self._later(2.0 + 4.0 * self._world.random("analysis", call.id).random(), "settle", account, call)
+
+    def resume(self) -> None:
+        """Go on with everything that an earlier life of this world had begun."""
+        for account in self._world.accounts.values():
+            for batch in account.batches.values():
+                self._wake_for(batch)
+                for recipient in batch.recipients:
+                    if recipient.status == "dispatched":
+                        self._place(self._dial_of(account, batch, recipient))
+            for call in list(account.conversations.values()):
+                for step, (at, args) in call.due.items():
+                    self._in_real_secs(at - time.time(), self._take, step, account, call, args)
 
     def wake(self) -> None:
         """Look for room soon; many wakes at once are one look."""
@@ -170,24 +151,42 @@ class Player:
             room = room if batch.target_limit else min(room, max(1, int(of_agent * 0.7)))
         return batch.scheduled_at <= time.time() and batch.in_flight < room
 
-    @staticmethod
-    def _break(batch: Batch) -> None:
+    def _break(self, batch: Batch) -> None:
         """The agent is gone: nothing of this batch can be dialled any more."""
         batch.broken = True
         batch.updated_at = time.time()
-        while batch.pending:
-            batch.pending.popleft().move("failed")
-            batch.finished += 1
+        gone = list(batch.pending)
+        batch.pending.clear()
+        for recipient in gone:
+            recipient.move("failed")
+        batch.finished += len(gone)
+        self._diary.write(*progress_entries(batch, *gone))
 
     def _dispatch_recipient(self, account: Account, batch: Batch, recipient: Recipient) -> None:
         recipient.move("dispatched")
+        recipient.dispatched_at = recipient.updated_at
         batch.dispatched += 1
         batch.in_flight += 1
         batch.updated_at = time.time()
         account.take_line(batch.body["agent_id"])
-        dial = Dial(
+        self._diary.write(*progress_entries(batch, recipient))
+        wait = 0.2 + 0.8 * self._world.random("dispatch", recipient.number).random()
+        self._in_real_secs(wait / self._world.speed, self._place, self._dial_of(account, batch, recipient))
+
+    def _wake_for(self, batch: Batch) -> None:
+        """Look for room for this batch once its time has come."""
+        wait = batch.scheduled_at - time.time()
+        if wait > 0:
+            self._in_real_secs(wait, self.wake)
+        else:
+            self.wake()
+
+    @staticmethod
+    def _dial_of(account: Account, batch: Batch, recipient: Recipient) -> Dial:
+        agent_id = batch.body["agent_id"]
+        return Dial(
             account=account,
-            agent=account.agents[batch.body["agent_id"]],
+            agent=account.agents.get(agent_id) or build_agent(agent_id, {"name": "Deleted"}, now=int(time.time())),
             phone=batch.phone,
             number=recipient.number,
             client_data=recipient.client_data or {},
@@ -196,7 +195,6 @@ class Player:
             batch=batch,
             recipient=recipient,
         )
-        self._later(0.2 + 0.8 * self._world.random("dispatch", recipient.number).random(), self._place, dial)
 
     # One call
 
@@ -224,6 +222,9 @@ class Player:
             dial.recipient.move("initiated")
         dial.account.keep(call)
         self._begin(dial.account, call)
+        self._diary.write(*call_entries(dial.account, call))
+        if call.ledger is not None:
+            self._world.mirror(call.ledger)
         return call
 
     def _script(self, number: str) -> Script | None:
@@ -233,27 +234,27 @@ class Player:
         """Dial, or fail before dialling where the account may not."""
         limit_error = self._account_refusal(account, call)
         if limit_error is not None:
-            self._later(0.5, self._fail, account, call, limit_error, None)
+            self._later(0.5, "fail", account, call, limit_error, None)
             return
         if call.direction == "inbound":
-            self._later(1.0, self._answer, account, call)
+            self._later(1.0, "answer", account, call)
             return
         call.ledger = self._world.place(call, account)
-        account.count_dial(call.agent_id)
+        account.count_dial(call.agent_id, at=call.started_at)
         story, twilio = call.story, call.phone["provider"] == "twilio"
         if story.outcome == "failed":
             fault = start_fault(story, call.phone["provider"])
             error = {"code": fault["code"], "reason": fault["reason"], "error_type": "call_initialization_error"}
-            self._later(min(2.0, story.ring_secs), self._fail, account, call, error, "failed", fault["sip"])
+            self._later(min(2.0, story.ring_secs), "fail", account, call, error, "failed", fault["sip"])
         elif story.outcome == "busy":
-            error = BUSY_TWILIO if twilio else BUSY_SIP
-            self._later(story.ring_secs * 0.3, self._fail, account, call, error, "busy")
+            error = errors.BUSY_TWILIO if twilio else errors.BUSY_SIP
+            self._later(story.ring_secs * 0.3, "fail", account, call, error, "busy")
         elif story.outcome == "no_answer" or story.ring_secs >= call.ringing_timeout:
-            error = NO_ANSWER_TWILIO if twilio else NO_ANSWER_SIP
+            error = errors.NO_ANSWER_TWILIO if twilio else errors.NO_ANSWER_SIP
             rung = min(story.ring_secs, call.ringing_timeout)
-            self._later(rung, self._fail, account, call, error, "no_answer")
+            self._later(rung, "fail", account, call, error, "no_answer")
         else:
-            self._later(story.ring_secs, self._answer, account, call)
+            self._later(story.ring_secs, "answer", account, call)
 
     def _account_refusal(self, account: Account, call: Conversation) -> Json | None:
         """`metadata.error` of a call that the account's limits stop before it is dialled."""
@@ -261,11 +262,11 @@ class Player:
         rule = self._faults.for_dial(account=account.name, number=call.number)
         wanted = rule.fault if rule is not None else call.story.outcome
         if wanted == "out_of_credits":
-            return OUT_OF_CREDITS
+            return errors.OUT_OF_CREDITS
         if wanted == "daily_limit" or account.dialled(call.agent_id) >= limit:
-            return daily_limit_error(limit)
+            return errors.daily_limit_error(limit)
         if wanted == "credits_mid_call":
-            self._later(call.story.ring_secs + call.story.talk_secs / 2, self._cut, account, call)
+            self._later(call.story.ring_secs + call.story.talk_secs / 2, "cut", account, call)
         return None
 
     def _answer(self, account: Account, call: Conversation) -> None:
@@ -278,7 +279,7 @@ class Player:
         call.status = "in-progress"
         self._move(call, "in_progress")
         if call.story.outcome != "stuck":
-            self._later(self._talk_secs(call), self._hang_up, account, call)
+            self._later(self._talk_secs(call), "hang_up", account, call)
 
     @staticmethod
     def _talk_secs(call: Conversation) -> int:
@@ -314,7 +315,7 @@ class Player:
         ended_by_agent = bool(call.turns[-1].tool_calls) or machine
         call.termination_reason = "end_call tool was called." if ended_by_agent else "Client disconnected: 1000"
         self._release(account, call, "voicemail" if machine else "completed")
-        self._later(2.0 + 4.0 * self._world.random("analysis", call.number).random(), self._settle, account, call)
+        self._later(2.0 + 4.0 * self._world.random("analysis", call.number).random(), "settle", account, call)
 
     def _cut(self, account: Account, call: Conversation) -> None:
         """Credits ran out in the middle of the call."""
@@ -323,7 +324,7 @@ class Player:
         call.duration = max(1, self._talk_secs(call) // 2)
         self._put_into_words(call, self._talk_secs(call))
         call.turns = [turn for turn in call.turns if turn.at < call.duration]
-        self._fail(account, call, CREDITS_MID_CALL, "answered")
+        self._fail(account, call, errors.CREDITS_MID_CALL, "answered")
 
     def _settle(self, account: Account, call: Conversation) -> None:
         """The analysis is there: `done`, and the webhooks go out."""
@@ -353,6 +354,7 @@ class Player:
         account.free_line(call.agent_id)
         if call.ledger is not None:
             self._world.end(call.ledger, call.call_result or "failed")
+            self._world.mirror(call.ledger)
         if call.batch is not None:
             call.batch.in_flight -= 1
             call.batch.finished += 1
@@ -368,11 +370,27 @@ class Player:
 
     # Time
 
-    def _later(self, sim_secs: float, step: Callable[..., object], *args: object) -> None:
-        self._in_real_secs(max(0.0, sim_secs) / self._world.speed, step, *args)
+    def _later(self, sim_secs: float, step: str, account: Account, call: Conversation, *args: object) -> None:
+        """Have the call take a step (`answer`, `hang_up`, …) in a while; it is kept with the call until then."""
+        wait = max(0.0, sim_secs) / self._world.speed
+        call.due[step] = (time.time() + wait, list(args))
+        self._in_real_secs(wait, self._take, step, account, call, args)
+
+    def _take(self, step: str, account: Account, call: Conversation, args: Sequence[object]) -> None:
+        call.due.pop(step, None)
+        steps: dict[str, Callable[..., None]] = {
+            "answer": self._answer,
+            "hang_up": self._hang_up,
+            "cut": self._cut,
+            "fail": self._fail,
+            "settle": self._settle,
+        }
+        steps[step](account, call, *args)
+        if call.phone:
+            self._diary.write(*call_entries(account, call))
 
     def _in_real_secs(self, secs: float, step: Callable[..., object], *args: object) -> None:
-        asyncio.get_running_loop().call_later(secs, self._run, step, args)
+        asyncio.get_running_loop().call_later(max(0.0, secs), self._run, step, args)
 
     def _run(self, step: Callable[..., object], args: tuple[object, ...]) -> None:
         if not self._closed:

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, help="same seed, same story (AISPINNER_SIM_SEED, 1)")
     parser.add_argument("--concurrency", type=int, help="calls at once per account (AISPINNER_SIM_CONCURRENCY, 200)")
     parser.add_argument("--ledger", type=Path, help="append one JSON line per dial placed and ended to this file")
-    parser.add_argument("--state", type=Path, help="keep agents, numbers, webhooks and settings in this file")
+    parser.add_argument("--state", type=Path, help="go on after a restart, by this file and the diary beside it")
 
 
 def config_from_arguments(options: dict[str, Any]) -> SimulatorConfig:

@@ -8,7 +8,9 @@ from typing import Any
 import orjson
 
 from .config import SimulatorConfig
-from .faults import Faults
+from .diary import Diary
+from .faults import Faults, Rule
+from .keeping import restore
 from .player import Player
 from .sockets import Sockets
 from .webhooks import Notifier
@@ -22,25 +24,36 @@ class Simulator:
 
     def __init__(self, config: SimulatorConfig) -> None:
         self.config = config
+        self.diary = Diary(config.state.with_suffix(".diary") if config.state else None)
         self._build()
         self._load()
 
     def _build(self) -> None:
         self.world = World(self.config)
-        self.faults = Faults(self.config.seed)
-        self.notifier = Notifier(self.world, self.faults)
-        self.player = Player(self.world, self.faults, self.notifier)
+        self.faults = Faults(self.config.seed, self.diary)
+        self.notifier = Notifier(self.world, self.faults, self.diary)
+        self.player = Player(self.world, self.faults, self.notifier, self.diary)
         self.sockets = Sockets()
 
     def reset(self, **changes: Any) -> None:
         """Start the world again, with what is given changed. Nothing of the old one plays on."""
         self.close()
+        self.diary.forget()
         self.config = dataclasses.replace(self.config, **changes)
         self._build()
         self.world.note("reset")
         self.changed()
 
+    def resume(self) -> None:
+        """Go on where an earlier life was ended, however it was; in the event loop that this one plays in."""
+        things = restore(self.world, self.diary)
+        if rules := things.get("orders", {}).get("rules"):
+            self.faults.replace([Rule(**rule) for rule in rules])
+        self.notifier.resume(things.get("notice", {}))
+        self.player.resume()
+
     def close(self) -> None:
+        self.diary.close()
         self.sockets.close()
         self.player.close()
         self.notifier.close()

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 import orjson
 
 from .audio import Recordings
+from .diary import Diary
 from .faults import Faults
-from .world import Account, Conversation, Webhook, World
+from .world import Account, Conversation, Webhook, World, new_id
 
 Json = dict[str, Any]
 RETRY_AFTER_SECS = (0, 30, 120, 480, 1800)
@@ -109,8 +110,9 @@ async def _post(url: str, *, body: bytes, headers: dict[str, str], chunked: bool
 class Notifier:
     """Sends what calls have to tell. Every delivery is a task of its own, so playing never waits for a receiver."""
 
-    def __init__(self, world: World, faults: Faults) -> None:
+    def __init__(self, world: World, faults: Faults, diary: Diary) -> None:
         self.deliveries: list[Delivery] = []
+        self._diary = diary
         self._world = world
         self._faults = faults
         self._tasks: set[asyncio.Task[None]] = set()
@@ -151,7 +153,23 @@ class Notifier:
                 delays = [rng.random() * rule.seconds, rng.random() * rule.seconds]
         body = orjson.dumps(payload)
         for copy in range(copies):
-            self._start(self._deliver(webhook, delivery, body, delays[copy % len(delays)]))
+            self._send(webhook, delivery, body, at=time.time() + delays[copy % len(delays)])
+
+    def resume(self, kept: dict[str, Json]) -> None:
+        """Send what an earlier life of this world has not delivered."""
+        for id_, notice in kept.items():
+            delivery = Delivery(**notice["delivery"])
+            webhook = self._world.account(delivery.account).webhooks.get(delivery.webhook_id)
+            self._diary.write(("notice", id_, None))
+            if webhook is not None:
+                self._send(webhook, delivery, notice["body"].encode(), at=notice["at"])
+
+    def _send(self, webhook: Webhook, delivery: Delivery, body: bytes, *, at: float) -> None:
+        """Deliver `body` at that moment; until it is over, it is kept."""
+        id_ = new_id("notice_")
+        if delivery.type != "post_call_audio":  # too large, and on record with the conversation
+            self._diary.write(("notice", id_, {"delivery": delivery, "body": body.decode(), "at": at}))
+        self._start(self._deliver(id_, webhook, delivery, body, at - time.time()))
 
     def tell_audio(self, account: Account, webhook: Webhook, call: Conversation, recordings: Recordings) -> None:
         """Queue `post_call_audio`; the recording is made beside the event loop."""
@@ -175,9 +193,13 @@ class Notifier:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, webhook: Webhook, delivery: Delivery, body: bytes, delay: float) -> None:
-        if delay:
+    async def _deliver(self, id_: str, webhook: Webhook, delivery: Delivery, body: bytes, delay: float) -> None:
+        if delay > 0:
             await asyncio.sleep(delay)
+        await self._try(webhook, delivery, body)
+        self._diary.write(("notice", id_, None))
+
+    async def _try(self, webhook: Webhook, delivery: Delivery, body: bytes) -> None:
         status = await self._attempt(webhook, delivery, body)
         if delivery.type != "post_call_transcription" or self._waiting.get(webhook.webhook_id, 0) >= _QUEUE_LIMIT:
             return

@@ -7,7 +7,7 @@ import secrets
 import string
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Any, Literal
 
 import orjson
@@ -58,8 +58,10 @@ class Recipient:
     client_data: Json | None
     created_at: float
     updated_at: float
+    place: int = 0
     status: RecipientStatus = "pending"
     conversation_id: str | None = None
+    dispatched_at: float | None = None
 
     def move(self, status: RecipientStatus) -> None:
         self.status = status
@@ -106,7 +108,10 @@ class Batch:
 
 @dataclass
 class LedgerEntry:
-    """One dial *placed*. Times are real Unix seconds; `ended_at` and `outcome` are filled when it ends."""
+    """One dial *placed*. Times are real Unix seconds; `ended_at` and `outcome` are filled when it ends.
+
+    `dispatched_at` is when it was decided: a moment before it is placed, and not to be taken back from then on.
+    """
 
     seq: int
     account: str
@@ -115,6 +120,7 @@ class LedgerEntry:
     batch_id: str | None
     conversation_id: str
     requested_at: float
+    dispatched_at: float
     placed_at: float
     ended_at: float | None = None
     outcome: str | None = None
@@ -123,6 +129,8 @@ class LedgerEntry:
 @dataclass
 class Conversation:
     """One call with everything that a GET shows; `story` was decided before it was placed.
+
+    `due` are the steps it has still to take: when (real Unix seconds), and with what.
 
     A conversation over the socket has no `number` and an empty `phone`, but a `source`, and `sound`: 16 kHz PCM.
     """
@@ -157,6 +165,7 @@ class Conversation:
     text_only: bool = False
     sound: bytes | None = None
     ledger: LedgerEntry | None = None
+    due: dict[str, tuple[float, list[Any]]] = field(default_factory=dict)
 
     @property
     def agent_id(self) -> str:
@@ -209,8 +218,8 @@ class Account:
         """Calls of that agent dialled on this UTC day."""
         return self.dialled_today.get((agent_id, int(time.time()) // 86_400), 0)
 
-    def count_dial(self, agent_id: str) -> None:
-        key = (agent_id, int(time.time()) // 86_400)
+    def count_dial(self, agent_id: str, *, at: float) -> None:
+        key = (agent_id, int(at) // 86_400)
         self.dialled_today[key] = self.dialled_today.get(key, 0) + 1
 
     def keep(self, conversation: Conversation) -> None:
@@ -218,6 +227,22 @@ class Account:
         self.agent_last_call[conversation.agent_id] = int(conversation.started_at)
         if conversation.user_id:
             self.conversations_by_user.setdefault(conversation.user_id, []).append(conversation)
+
+
+@dataclass(frozen=True)
+class Dial:
+    """What one call is made of before it exists."""
+
+    account: Account
+    agent: Json
+    phone: Json
+    number: str
+    client_data: Json
+    requested_at: float
+    ringing_timeout: int = 60
+    direction: str = "outbound"
+    batch: Batch | None = None
+    recipient: Recipient | None = None
 
 
 def default_settings() -> Json:
@@ -250,7 +275,7 @@ class World:
         self.accounts: dict[str, Account] = {}
         self.ledger: list[LedgerEntry] = []
         self.scripts: dict[str, Script] = {}
-        self._sequence = 0
+        self.sequence = 0
         self._file: IO[bytes] | None = None
 
     def random(self, *parts: object) -> random.Random:
@@ -258,8 +283,8 @@ class World:
         return random.Random(":".join(str(part) for part in (self.seed, *parts)))  # noqa: S311  (a story, not a secret)
 
     def next_seq(self) -> int:
-        self._sequence += 1
-        return self._sequence
+        self.sequence += 1
+        return self.sequence
 
     def account(self, name: str) -> Account:
         """The account of that name; made, with its seeded agents and number, when first asked for."""
@@ -272,7 +297,7 @@ class World:
         return self.accounts[name]
 
     def place(self, conversation: Conversation, account: Account) -> LedgerEntry:
-        """Write the one line of this dial."""
+        """The one line of this dial; `mirror` it once it is kept."""
         entry = LedgerEntry(
             seq=len(self.ledger) + 1,
             account=account.name,
@@ -281,29 +306,44 @@ class World:
             batch_id=conversation.batch.id if conversation.batch else None,
             conversation_id=conversation.id,
             requested_at=conversation.requested_at,
+            dispatched_at=(conversation.recipient and conversation.recipient.dispatched_at) or conversation.started_at,
             placed_at=conversation.started_at,
         )
         self.ledger.append(entry)
-        self._mirror("placed", entry)
         return entry
 
     def end(self, entry: LedgerEntry, outcome: str) -> None:
         entry.ended_at = time.time()
         entry.outcome = outcome
-        self._mirror("ended", entry)
 
-    def note(self, event: str) -> None:
-        """A line of its own in the mirrored ledger, e.g. a reset."""
-        self._write({"event": event, "at": time.time(), "seed": self.seed, "speed": self.speed})
+    def note(self, event: str, **more: Any) -> None:
+        """A line of its own in the mirrored ledger, e.g. a reset, or a submission that has arrived."""
+        self._write({"event": event, "at": time.time(), "seed": self.seed, "speed": self.speed, **more})
 
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
 
-    def _mirror(self, event: str, entry: LedgerEntry) -> None:
+    def mirror(self, entry: LedgerEntry) -> None:
+        """`entry` in the mirrored ledger: as it was placed, or as it ended."""
         if self.config.ledger is not None:
-            self._write({"event": event, **vars(entry)})
+            self._write({"event": "placed" if entry.outcome is None else "ended", **vars(entry)})
+
+    def mirror_what_is_missing(self) -> None:
+        """A kill may have come between keeping a dial and writing its line."""
+        if self.config.ledger is None or not self.config.ledger.exists():
+            return
+        lines = self.config.ledger.read_bytes().split(b"\n")[:-1]
+        placed: set[int] = set()
+        for event in map(orjson.loads, lines):
+            if event["event"] == "reset":
+                placed.clear()
+            elif event["event"] == "placed":
+                placed.add(event["seq"])
+        for entry in self.ledger:
+            if entry.seq not in placed:
+                self.mirror(replace(entry, ended_at=None, outcome=None))
 
     def _write(self, line: Json) -> None:
         if self.config.ledger is None:
