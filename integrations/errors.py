@@ -29,6 +29,13 @@ class Reason(StrEnum):
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     INVALID = "invalid"
+    PBX_DOWN = "pbx_down"
+    PBX_REFUSED = "pbx_refused"  # it does not take our credentials
+    PBX_TAKEN = "pbx_taken"  # another program answers for the application's name there
+    PBX_MISSING = "pbx_missing"  # the provider is no longer in the settings
+    TRUNK_REFUSED = "trunk_refused"
+    CALLS_BLOCKED = "calls_blocked"  # the network holds them for spam
+    BRIDGE_DOWN = "bridge_down"  # no process that joins calls with agents
 
 
 class ProviderError(Exception):

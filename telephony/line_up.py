@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from agents.models import Agent
 from aispinner.core.errors import Invalid
@@ -11,6 +13,7 @@ from integrations.calls import VoiceStack
 from integrations.models import Account, ElevenLabsKey, PhoneProvider
 from integrations.services import newest_working_key
 from telephony.models import TelephonySettings
+from telephony.voice.lines.providers import NEEDED, Provider, account_of, provider_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,7 @@ class LineUp:
     voice_stack: VoiceStack
     account: Account
     api_key: ElevenLabsKey | None
+    provider_id: str = ""  # of the workspace's PBXs
 
 
 def line_up(*, workspace: Workspace, node: Node, agent_node_id: str | None) -> LineUp:
@@ -31,9 +35,7 @@ def line_up(*, workspace: Workspace, node: Node, agent_node_id: str | None) -> L
     provider = _phone_provider(node)
     stack = _voice_stack(workspace, node, provider)
     if stack == VoiceStack.CUSTOM_VOICE:
-        raise Invalid(
-            "Campaigns over Custom Voice are not available yet; connect a phone number to dial through ElevenLabs."
-        )
+        return _over_pbx(workspace, node, _agent(workspace, node, provider, agent_node_id))
     if provider is None:
         raise Invalid(f"Node {node.node_id} has no number to call from: connect an ai.phone_number node that has one.")
     if not provider.phone:
@@ -44,6 +46,42 @@ def line_up(*, workspace: Workspace, node: Node, agent_node_id: str | None) -> L
     agent = _agent(workspace, node, provider, agent_node_id)
     key = _key(workspace, agent)
     return LineUp(agent=agent, phone_provider=provider, voice_stack=stack, account=key.account, api_key=key)
+
+
+def _over_pbx(workspace: Workspace, node: Node, agent: Agent) -> LineUp:
+    pbx = _pbx(workspace, node)
+    key = _key(workspace, agent)
+    return LineUp(
+        agent=agent,
+        phone_provider=None,
+        voice_stack=VoiceStack.CUSTOM_VOICE,
+        account=account_of(pbx),
+        api_key=key,
+        provider_id=pbx.id,
+    )
+
+
+def _pbx(workspace: Workspace, node: Node) -> Provider:
+    """The provider that the node names in its config, else the workspace's default."""
+    named = node.config.get("provider_id")
+    provider_id = named if named is not None else _settings(workspace).get("default_provider_id")
+    if not provider_id:
+        raise Invalid(
+            f"Node {node.node_id} dials through your own PBX, and none is set: put its provider_id into the node's "
+            "config, or set default_provider_id with PUT /telephony/settings."
+        )
+    found = provider_of(workspace_id=workspace.pk, provider_id=str(provider_id))
+    if found is None:
+        raise Invalid(
+            f"Provider {str(provider_id)[:100]} is missing in the telephony settings, or lacks one of: "
+            f"{', '.join(NEEDED)}. Set it with PUT /telephony/settings."
+        )
+    return found
+
+
+def _settings(workspace: Workspace) -> Mapping[str, Any]:
+    stored = TelephonySettings.objects.filter(workspace=workspace).first()
+    return stored.settings_json if stored is not None else {}
 
 
 def _connected(node: Node, type_: NodeType) -> list[Node]:
@@ -70,8 +108,7 @@ def _voice_stack(workspace: Workspace, node: Node, provider: PhoneProvider | Non
         return VoiceStack(chosen)
     if provider is not None:
         return VoiceStack.ELEVENLABS
-    stored = TelephonySettings.objects.filter(workspace=workspace).first()
-    if stored is not None and stored.settings_json.get("default_provider_id"):
+    if _settings(workspace).get("default_provider_id"):
         return VoiceStack.CUSTOM_VOICE
     raise Invalid(
         f"Node {node.node_id} has nothing to call through: connect an ai.phone_number node with a phone provider, "
@@ -79,7 +116,7 @@ def _voice_stack(workspace: Workspace, node: Node, provider: PhoneProvider | Non
     )
 
 
-def _agent(workspace: Workspace, node: Node, provider: PhoneProvider, agent_node_id: str | None) -> Agent:
+def _agent(workspace: Workspace, node: Node, provider: PhoneProvider | None, agent_node_id: str | None) -> Agent:
     if agent_node_id is not None:
         chosen = Node.objects.filter(workspace=workspace, node_id=agent_node_id, type=NodeType.AGENT).first()
         if chosen is None:
@@ -89,7 +126,7 @@ def _agent(workspace: Workspace, node: Node, provider: PhoneProvider, agent_node
             )
         nodes = [chosen]
     else:
-        nodes = _connected(node, NodeType.AGENT) or ([provider.agent_node] if provider.agent_node else [])
+        nodes = _connected(node, NodeType.AGENT) or ([provider.agent_node] if provider and provider.agent_node else [])
     if not nodes:
         raise Invalid(f"Node {node.node_id} has no agent: connect an ai.agent node to it, or give agent_node_id.")
     if len(nodes) > 1:

@@ -19,6 +19,7 @@ from aispinner.core.audit import changed, record
 from aispinner.core.crash_points import Point, reach
 from aispinner.core.errors import AccountExhausted, Conflict, Invalid, Unavailable
 from aispinner.core.models import Node, Workspace
+from integrations.calls import VoiceStack
 from integrations.models import Account, ElevenLabsKey, KeyStatus
 from integrations.services import newest_working_key
 from telephony.dialer.bell import ring_chunks, ring_runs
@@ -76,6 +77,7 @@ def start_run(
                 agent=lines.agent,
                 phone_provider=lines.phone_provider,
                 voice_stack=lines.voice_stack,
+                provider_id=lines.provider_id,
                 account=lines.account,
                 api_key=lines.api_key,
                 name=name,
@@ -126,10 +128,15 @@ def pause_run(*, run: Run, user: User) -> Run:
 
 
 def cancel_run(*, run: Run, user: User, hangup: bool = False) -> Run:
-    """Give the campaign up, at once. Calls that are up end by themselves; `finished_at` is when the last one has."""
+    """Give the campaign up, at once. Calls that are up end by themselves, or with `hangup` where the stack can end
+    them; `finished_at` is when the last one has ended.
+    """
     with _nothing_on_the_wire(run), transaction.atomic():
         run = locked_run(run.pk)
         if run.status == RunStatus.CANCELLED:
+            if hangup and not run.hangs_up:
+                change_run(run, hangs_up=True)
+                _settle_down(run)
             return run
         if run.status == RunStatus.COMPLETED:
             raise Conflict("This campaign is completed; there is nothing left to cancel.")
@@ -142,6 +149,7 @@ def cancel_run(*, run: Run, user: User, hangup: bool = False) -> Run:
             data={"by": user.pk},
             deltas={"pending": -gone, "cancelled": gone},
             status=RunStatus.CANCELLED,
+            hangs_up=hangup,
             wait_reason="",
             next_attempt_at=None,
             next_at=timezone.now(),
@@ -219,10 +227,17 @@ def _wait_for_the_wire(run: Run) -> None:
 def _working_key(run: Run) -> ElevenLabsKey:
     if run.api_key is not None and run.api_key.status == KeyStatus.WORKING:
         return run.api_key
-    key = newest_working_key(workspace=run.workspace, account=run.account)
+    key = newest_working_key(workspace=run.workspace, account=_account_of_key(run))
     if key is None:
         raise Conflict("No working ElevenLabs key of this campaign's account is left; add one, then resume.")
     return key
+
+
+def _account_of_key(run: Run) -> Account | None:
+    """Whose key its agent talks with: the one it dials through, unless that is a PBX."""
+    if run.api_key is not None:
+        return run.api_key.account
+    return run.account if run.account.voice_stack == VoiceStack.ELEVENLABS else run.agent.account
 
 
 def _refuse_exhausted(account: Account) -> None:

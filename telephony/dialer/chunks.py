@@ -103,6 +103,8 @@ def _follow(chunk: Chunk, stack: Stack, order: Order, calls: list[Call], *, now:
             reach(Point.TAKEN_BACK)
             Chunk.objects.filter(pk=chunk.pk).update(cancelled_at=now)
             _apply(chunk, calls, stack.poll(order), now=now)
+        if chunk.run.hangs_up and stack.can_hang_up:
+            stack.hang_up(order)
         calls = calls_of(chunk)
     if _settled(calls, now=timezone.now()):
         reach(Point.CLOSING)

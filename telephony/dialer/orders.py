@@ -22,6 +22,7 @@ def order_for(chunk: Chunk, calls: list[Call]) -> Order:
         secret=chunk.api_key.key if chunk.api_key else "",
         agent_id=run.agent.elevenlabs_agent_id,
         phone_provider_id=run.phone_provider_id,
+        provider_id=run.provider_id,
         account_id=run.account_id,
         api_key_id=chunk.api_key_id,
         submitted_at=chunk.submitted_at,

@@ -35,6 +35,7 @@ class Order:
     secret: str = field(repr=False)
     agent_id: str
     phone_provider_id: int | None
+    provider_id: str  # which of the workspace's providers, where the stack has several
     account_id: int
     api_key_id: int | None
     submitted_at: datetime
@@ -89,3 +90,6 @@ class Stack(Protocol):
 
     def cancel(self, order: Order) -> None:
         """Take back what has not been dialled yet."""
+
+    def hang_up(self, order: Order) -> None:
+        """End the calls that are up; asked only where `can_hang_up`, and more than once."""

@@ -80,6 +80,9 @@ class ElevenLabsStack:
             if error.reason is not Reason.NOT_FOUND:
                 raise
 
+    def hang_up(self, order: Order) -> None:
+        """Never asked: nothing could be done."""
+
     def _client(self, order: Order) -> ElevenLabsClient:
         if not order.secret:
             raise ProviderError(answer=Answer.REFUSED, reason=Reason.KEY_REFUSED)

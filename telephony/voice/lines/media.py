@@ -1,0 +1,137 @@
+"""An answered call joined with an agent: a bridge picked, a media channel opened to it, both mixed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+from integrations.asterisk.client import Ari
+from integrations.errors import Answer, ProviderError, Reason
+from integrations.http import Reply
+from telephony.voice.bridges import (
+    AudioSocketMedia,
+    BridgeRefusedError,
+    Room,
+    WebSocketMedia,
+    open_session,
+    pick_bridge,
+)
+from telephony.voice.lines.providers import Provider
+from telephony.voice.lines.threads import aside
+from telephony.voice.lines.told import BRIDGE_LOST, NO_BRIDGE
+
+TRIES = 3
+MEDIA_WITHIN = 5.0  # seconds until the media channel must be ours
+NARROW, WIDE = 8000, 16000  # samples a second
+
+
+class NotJoinedError(Exception):
+    """Nobody can talk to whoever has answered; `reason` is a call's."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def media_id(call_id: str) -> str:
+    """The id of a call's media channel."""
+    return f"{call_id}-media"
+
+
+async def join(ari: Ari, call_id: str, *, provider: Provider, begun: asyncio.Future[None]) -> None:
+    """Put an agent on the line; `begun` is done when the media channel has entered our application.
+
+    NotJoinedError where no bridge takes the call, or Asterisk does not carry it there.
+    """
+    with_websocket = provider.media == "websocket" or (provider.media == "auto" and ari.version.has_websocket_media)
+    try:
+        if with_websocket:
+            await _over_websocket(ari, call_id)
+        else:
+            await _over_audiosocket(ari, call_id)
+        await asyncio.wait_for(begun, MEDIA_WITHIN)
+        _check(await ari.ask("POST", "bridges", body={"type": "mixing", "bridgeId": call_id}))
+        members = {"channel": f"{call_id},{media_id(call_id)}"}
+        _check(await ari.ask("POST", f"bridges/{call_id}/addChannel", query=members))
+    except (ProviderError, TimeoutError):
+        raise NotJoinedError(BRIDGE_LOST) from None
+
+
+async def take_down(ari: Ari, call_id: str) -> None:
+    """Remove what `join` made; what is gone already is gone."""
+    with suppress(ProviderError):
+        await ari.ask("DELETE", f"channels/{media_id(call_id)}")
+        await ari.ask("DELETE", f"bridges/{call_id}")
+
+
+async def _over_websocket(ari: Ari, call_id: str) -> None:
+    """Asterisk waits for the bridge to connect; the connection's id is the only secret of that socket."""
+    answer = _check(
+        await _external_media(
+            ari,
+            call_id,
+            external_host="INCOMING",
+            encapsulation="none",
+            transport="websocket",
+            connection_type="server",
+            format="slin16",
+            transport_data="f(json)",  # never anything else: an unknown word here crashes Asterisk 22.10
+        )
+    )
+    variables = answer.get("channelvars")
+    connection = variables.get("MEDIA_WEBSOCKET_CONNECTION_ID") if isinstance(variables, Mapping) else None
+    if not isinstance(connection, str) or not connection.replace("-", "").isalnum():
+        raise NotJoinedError(BRIDGE_LOST)
+    url = ari.login.socket_url(f"/media/{connection}")
+    await _open(call_id, WebSocketMedia(url=url, sample_rate=WIDE))
+
+
+async def _over_audiosocket(ari: Ari, call_id: str) -> None:
+    """Asterisk connects to the bridge, which must expect it by then."""
+    wide = ari.version.has_wide_audiosocket
+    uuid = str(uuid4())
+    room = await _open(call_id, AudioSocketMedia(uuid=uuid, sample_rate=WIDE if wide else NARROW))
+    _check(
+        await _external_media(
+            ari,
+            call_id,
+            external_host=room.audiosocket,
+            encapsulation="audiosocket",
+            transport="tcp",
+            format="slin16" if wide else "slin",
+            data=uuid,
+        )
+    )
+
+
+async def _open(call_id: str, media: WebSocketMedia | AudioSocketMedia) -> Room:
+    """Hand the call to the first bridge that takes it."""
+    for _ in range(TRIES):
+        room = await aside(pick_bridge)
+        if room is None:
+            break
+        try:
+            await aside(open_session, room=room, call_id=call_id, media=media)
+        except BridgeRefusedError:
+            continue
+        return room
+    raise NotJoinedError(NO_BRIDGE)
+
+
+async def _external_media(ari: Ari, call_id: str, **parameters: str) -> Reply:
+    body = {"app": ari.login.app, "channelId": media_id(call_id), **parameters}
+    return await ari.ask("POST", "channels/externalMedia", body=body)
+
+
+def _check(reply: Reply) -> Mapping[str, Any]:
+    """The answer's body; ProviderError where Asterisk refused."""
+    if reply.status >= 300:
+        raise ProviderError(answer=Answer.REFUSED, reason=Reason.PBX_REFUSED, status=reply.status)
+    try:
+        answer = reply.json() if reply.body else {}
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, Mapping) else {}
