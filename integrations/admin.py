@@ -14,6 +14,7 @@ from aispinner.core.admin_base import ConsoleAdmin
 from aispinner.core.admin_html import Tone, badge, muted, two_lines, when
 from aispinner.core.models import Role
 from integrations.models import Account, ReceiptStatus, WebhookEndpoint, WebhookReceipt
+from integrations.services import set_lines
 
 if TYPE_CHECKING:
     from django.core.paginator import Paginator as InfinitePaginator
@@ -33,6 +34,7 @@ class AccountAdmin(ConsoleAdmin[Account]):
     """One row per account at a provider; made when its first key is added."""
 
     workspace_paths = ("keys__workspace", "runs__workspace")
+    audit_kind = "account"
     change_role = Role.OWNER
     list_display = ("named", "limit", "learned", "tier", "keys_count", "created")
     search_fields = ("external_id", "keys__title")
@@ -66,7 +68,7 @@ class AccountAdmin(ConsoleAdmin[Account]):
         return when(account.created_at)
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
-        obj.save(update_fields=["concurrency_limit"])  # the rest is the dialer's, and may have changed meanwhile
+        set_lines(account=obj, limit=obj.concurrency_limit)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)

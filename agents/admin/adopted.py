@@ -18,6 +18,7 @@ from aispinner.core.admin_html import json_block, masked, muted, two_lines, when
 class AgentAdmin(ConsoleAdmin[Agent]):
     """Read-only: a copy of what is at ElevenLabs."""
 
+    audit_kind = "agent"
     list_display = ("named", "model", "voice", "tools_count", "workspace", "refreshed")
     list_select_related = ("workspace", "node")
     search_fields = ("name", "elevenlabs_agent_id", "node__node_id")

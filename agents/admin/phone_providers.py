@@ -15,7 +15,7 @@ from aispinner.core.admin_html import badge, muted, two_lines, when
 from aispinner.core.errors import Problem
 from aispinner.core.models import Node, NodeType, Role
 from integrations.models import Carrier, PhoneProvider
-from integrations.phone_providers import SavedProvider, save_provider
+from integrations.phone_providers import SavedProvider, delete_provider, save_provider
 
 if TYPE_CHECKING:
     from django.forms import PasswordInput as SecretInput
@@ -101,6 +101,7 @@ class PhoneProviderAdmin(ConsoleAdmin[PhoneProvider]):
     """The carrier of a phone-number node."""
 
     workspace_paths = ("node__workspace",)
+    audit_kind = "phone_provider"
     add_role = change_role = delete_role = Role.EDITOR
     form = PhoneProviderForm
     list_display = ("named", "carrier", "answering", "registered", "changed")
@@ -153,6 +154,9 @@ class PhoneProviderAdmin(ConsoleAdmin[PhoneProvider]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: PhoneProvider | None = None) -> Any:
         return ("node", "registered") if obj else ("registered",)
+
+    def delete_model(self, request: HttpRequest, obj: PhoneProvider) -> None:
+        delete_provider(provider=obj)
 
     def save_model(self, request: HttpRequest, obj: PhoneProvider, form: Any, change: bool) -> None:
         """The service has saved it; what is left is to have the number answered, and to say how that went."""

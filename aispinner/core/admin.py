@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.core.exceptions import ValidationError
 from django.db.models import Count, ManyToManyField, QuerySet
-from django.forms import ModelForm
+from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from aispinner.core.admin_base import ConsoleAdmin, sees_all
+from aispinner.core import admin_audit  # noqa: F401 - registers the audit trail
+from aispinner.core.admin_base import Audited, ConsoleAdmin, sees_all
 from aispinner.core.admin_html import badge, muted, two_lines, when
+from aispinner.core.audit import record
+from aispinner.core.auth import revoke_token
 from aispinner.core.models import ApiToken, Membership, Node, Role, Workspace
+from aispinner.core.workspaces import LAST_OWNER, create_workspace, rename_workspace
 
 if TYPE_CHECKING:
     from django.contrib.admin import TabularInline as UnfoldTabularInline
@@ -24,23 +29,40 @@ if TYPE_CHECKING:
     from django.forms import ModelMultipleChoiceField
 
     TabularInline = UnfoldTabularInline[Membership, Workspace]
-    UserBase = DjangoUserAdmin[User]
-    GroupBase = DjangoGroupAdmin
+
+    class UserBase(DjangoUserAdmin[User]):
+        pass
+
+    class GroupBase(DjangoGroupAdmin):
+        pass
 else:
-    from unfold.admin import ModelAdmin, TabularInline
+    from unfold.admin import TabularInline
     from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-    class UserBase(DjangoUserAdmin, ModelAdmin):
+    class UserBase(Audited, DjangoUserAdmin):
         pass
 
-    class GroupBase(DjangoGroupAdmin, ModelAdmin):
+    class GroupBase(Audited, DjangoGroupAdmin):
         pass
+
+
+class MembersFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # not subscriptable at run time
+    """As the API: never without an owner."""
+
+    def clean(self) -> None:
+        super().clean()
+        if any(self.errors) or not self.instance.pk:
+            return
+        kept = [form.cleaned_data for form in self.forms if form.cleaned_data and not form.cleaned_data.get("DELETE")]
+        if not any(each["role"] == Role.OWNER and each["user"].is_active for each in kept):
+            raise ValidationError(LAST_OWNER)
 
 
 class MembersInline(TabularInline):
     """The members of a workspace, changed by its owners."""
 
     model = Membership
+    formset = MembersFormSet
     fields = ("user", "role")
     extra = 0
     verbose_name = "member"
@@ -69,6 +91,7 @@ class WorkspaceAdmin(ConsoleAdmin[Workspace]):
     """Anybody who may come into the admin may make one, and owns it then."""
 
     workspace_paths = ("pk",)
+    audit_kind = "workspace"
     change_role = Role.OWNER
     inlines = (MembersInline,)
     fields = ("name",)
@@ -89,10 +112,23 @@ class WorkspaceAdmin(ConsoleAdmin[Workspace]):
         return self.has_module_permission(request)
 
     def save_model(self, request: HttpRequest, obj: Workspace, form: ModelForm[Workspace], change: bool) -> None:
-        """As always; who made it owns it."""
-        super().save_model(request, obj, form, change)
-        if not change and isinstance(request.user, User):
-            Membership.objects.create(workspace=obj, user=request.user, role=Role.OWNER)
+        """By the services that the API uses; who made it owns it."""
+        if change:
+            rename_workspace(workspace=Workspace.objects.get(pk=obj.pk), name=obj.name)
+        else:
+            obj.pk = create_workspace(user=cast(User, request.user), name=obj.name).workspace_id
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """The members, each change written down as the API's are."""
+        formset.save()
+        for done, members in (
+            ("added", formset.new_objects),
+            ("changed", [member for member, _ in formset.changed_objects]),
+            ("removed", formset.deleted_objects),
+        ):
+            for member in members:
+                changes = {"role": member.role}
+                record(action=f"member.{done}", about=member, workspace=member.workspace, changes=changes)
 
     @admin.display(description="workspace", ordering="name")
     def named(self, workspace: Workspace) -> SafeString:
@@ -115,6 +151,7 @@ class WorkspaceAdmin(ConsoleAdmin[Workspace]):
 class NodeAdmin(ConsoleAdmin[Node]):
     """The blocks of the canvas. A node keeps its workspace and its id for life: calls and campaigns hang on them."""
 
+    audit_kind, records_itself = "node", True
     add_role = change_role = delete_role = Role.EDITOR
     fields = ("workspace", "node_id", "type", "title", "config", "connections")
     list_display = ("named", "type_badge", "workspace", "connected")
@@ -165,6 +202,7 @@ class NodeAdmin(ConsoleAdmin[Node]):
 class ApiTokenAdmin(ConsoleAdmin[ApiToken]):
     """Who has access by which token. It can be revoked here; neither its text nor its digest is shown anywhere."""
 
+    audit_kind = "token"
     fields = readonly_fields = ("public_id", "name", "user", "state", "made", "until")
     list_display = ("named", "user", "state", "made", "until")
     search_fields = ("name", "public_id", "user__username")
@@ -190,9 +228,13 @@ class ApiTokenAdmin(ConsoleAdmin[ApiToken]):
     @admin.action(description="Revoke the selected tokens", permissions=["delete"])
     def revoke(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
         """Refused everywhere from this moment."""
-        count = tokens.count()
-        tokens.delete()
-        self.message_user(request, f"{count} token{'s' if count != 1 else ''} revoked.")
+        chosen = list(tokens)
+        for token in chosen:
+            revoke_token(token=token)
+        self.message_user(request, f"{len(chosen)} token{'s' if len(chosen) != 1 else ''} revoked.")
+
+    def delete_model(self, request: HttpRequest, obj: ApiToken) -> None:
+        revoke_token(token=obj)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Revoking is what deleting means here."""
@@ -228,6 +270,7 @@ admin.site.unregister(Group)
 class UserAdmin(UserBase):
     """Django's own, in this admin's looks; for superusers and whom they permit."""
 
+    audit_kind, records_itself = "user", True
     form = UserChangeForm  # type: ignore[assignment]  # Django's own admin does the same
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -236,3 +279,5 @@ class UserAdmin(UserBase):
 @admin.register(Group)
 class GroupAdmin(GroupBase):
     """Django's own, in this admin's looks."""
+
+    audit_kind, records_itself = "group", True

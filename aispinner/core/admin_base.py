@@ -1,4 +1,4 @@
-"""What every admin page shares: a member sees their workspaces alone, a role decides what they may change."""
+"""What every admin page shares: members see their workspaces alone, roles decide, and what is done is written down."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import ForeignKey, Model, Q, QuerySet
 from django.http import HttpRequest
 
+from aispinner.core.audit import history, record
+from aispinner.core.audit_words import trail
 from aispinner.core.errors import Problem
-from aispinner.core.models import Membership, Node, Role, Workspace
+from aispinner.core.models import AuditEntry, Membership, Node, Role, Workspace
 
 M = TypeVar("M", bound=Model)
 
@@ -27,7 +29,57 @@ else:
             return cls
 
 
-class ConsoleAdmin(_Base[M]):
+HISTORY_SHOWN = 20
+
+
+class Audited(_Base[M]):
+    """Writes the audit trail, in place of Django's own log of the admin.
+
+    What is changed by a service is recorded there; `records_itself` is for rows that the form itself saves.
+    """
+
+    audit_kind: ClassVar[str] = ""  # what the trail calls such a row: `campaign`
+    records_itself: ClassVar[bool] = False
+    change_form_after_template: str | None = "console/audit/panel.html"
+
+    def log_addition(self, request: HttpRequest, obj: M, message: Any) -> None:  # type: ignore[override]
+        """A row made by the form."""
+        self._note("added", obj)
+
+    def log_change(self, request: HttpRequest, obj: M, message: Any) -> None:  # type: ignore[override]
+        """A row changed by the form: which fields, not what they hold."""
+        parts = message if isinstance(message, list) else []
+        fields = [name for part in parts for name in part.get("changed", {}).get("fields", ())]
+        if fields or not isinstance(message, list):
+            self._note("changed", obj, **({"fields": fields} if fields else {"what": str(message)}))
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:  # type: ignore[override]
+        """Rows deleted by the form."""
+        for row in queryset:
+            self._note("deleted", row)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """The form, with the row's history for those who may read the trail."""
+        context = dict(extra_context or {})
+        row = self.get_object(request, object_id) if object_id and self.audit_kind else None
+        if row is not None:
+            entries = visible_entries(request, history(kind=self.audit_kind, about=row))[:HISTORY_SHOWN]
+            context |= {"audit_trail": trail(entries), "audit_shown": True}
+        return super().changeform_view(request, object_id, form_url, context)
+
+    def _note(self, done: str, row: M, **changes: Any) -> None:
+        if self.records_itself:
+            workspace = getattr(row, "workspace", None)
+            record(action=f"{self.audit_kind}.{done}", about=row, workspace=workspace, changes=changes)
+
+
+class ConsoleAdmin(Audited[M]):
     """A ModelAdmin whose rights come from memberships: superusers all, other staff what their role allows, no more.
 
     A role that is None means that nobody may, whoever it is: such rows are changed by their services alone.
@@ -127,6 +179,14 @@ class ConsoleAdmin(_Base[M]):
 def sees_all(request: HttpRequest) -> bool:
     """Whether this is somebody whom no membership limits."""
     return isinstance(request.user, User) and request.user.is_active and request.user.is_superuser
+
+
+def visible_entries(request: HttpRequest, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+    """Those of `entries` that the person may read: of workspaces that they own, and about what they did themselves."""
+    if sees_all(request):
+        return entries
+    owned = [pk for pk, role in roles_of(request).items() if role is Role.OWNER]
+    return entries.filter(Q(workspace__in=owned) | Q(user=request.user.pk))
 
 
 def roles_of(request: HttpRequest) -> dict[int, Role]:

@@ -103,10 +103,11 @@ def identity(row: Model) -> str:
     return node.node_id if isinstance(node, Node) else str(row.pk)
 
 
-def history(*, kind: str, about: Model, workspace_id: int | None) -> QuerySet[AuditEntry]:
+def history(*, kind: str, about: Model) -> QuerySet[AuditEntry]:
     """What was done to one thing, newest first."""
-    entries = AuditEntry.objects.filter(object_id=identity(about), action__startswith=f"{kind}.")
-    return entries.filter(workspace=workspace_id).order_by("-pk")
+    entries = AuditEntry.objects.filter(object_id=identity(about), action__startswith=f"{kind}.").order_by("-pk")
+    node = getattr(about, "node", about)
+    return entries.filter(workspace=node.workspace_id) if isinstance(node, Node) else entries
 
 
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,7 @@ class AddKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptabl
 class KeyAdmin(ConsoleAdmin[ElevenLabsKey]):
     """The key itself is a column of this model, and in no field, list or search of this page."""
 
+    audit_kind = "key"
     add_role = change_role = delete_role = Role.OWNER
     list_display = ("named", "state", "account", "workspace", "checked")
     list_select_related = ("account", "workspace")
@@ -118,7 +119,7 @@ class KeyAdmin(ConsoleAdmin[ElevenLabsKey]):
 
     def save_model(self, request: HttpRequest, obj: ElevenLabsKey, form: Any, change: bool) -> None:
         if change:
-            obj.save(update_fields=["title"])
+            services.retitle_key(key=obj, title=obj.title)
             return
         result = form.added.webhook
         level = messages.INFO if result.state == WebhookState.REGISTERED else messages.WARNING

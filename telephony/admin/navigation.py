@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from agents.models import Agent
-from aispinner.core.models import ApiToken, Membership, Node, Workspace
+from aispinner.core.models import ApiToken, AuditEntry, Membership, Node, Workspace
 from integrations.models import Account, ElevenLabsKey, PhoneProvider, WebhookEndpoint, WebhookReceipt
 from telephony.admin.pieces import MOVING
 from telephony.models import Call, Run, TelephonySettings
@@ -32,6 +32,7 @@ PEOPLE: tuple[Entry, ...] = (
     (User, "person", "Users"),
     (Group, "groups", "Groups"),
     (ApiToken, "vpn_key", "API tokens"),
+    (AuditEntry, "history", "Audit trail"),
 )
 BELOW: tuple[Entry, ...] = (
     (WebhookEndpoint, "webhook", "Webhook endpoints"),

@@ -44,6 +44,7 @@ class StatusFilter(ChoiceFilter):
 class RunAdmin(ConsoleAdmin[Run]):
     """Rows are written by the dialer alone; what people may do goes through `telephony.services`."""
 
+    audit_kind = "campaign"
     operate_role: ClassVar[Role] = Role.EDITOR
     list_display = ("campaign", "state", "progress_now", "lines", "waiting", "created", "controls")
     list_display_links = ("campaign",)
@@ -202,7 +203,6 @@ class RunAdmin(ConsoleAdmin[Run]):
         except Problem as problem:
             self.tell_problem(request, problem, about=str(run))
             return False
-        self.log_change(request, run, f"{verb.capitalize()} from the admin.")
         return True
 
     @admin.action(description="Pause", permissions=["operate"])

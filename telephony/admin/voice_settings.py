@@ -14,6 +14,7 @@ from telephony.models import TelephonySettings
 class TelephonySettingsAdmin(ConsoleAdmin[TelephonySettings]):
     """Changed with PUT /telephony/settings, which checks what it is given."""
 
+    audit_kind = "settings"
     list_display = ("workspace", "providers", "default", "updated")
     list_select_related = ("workspace",)
     fields = ("workspace", "updated", "shown")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
+from aispinner.core.models import AuditEntry
 from telephony.models import CallEvent, Run, RunStatus
 from tests.admin.conftest import World
 from tests.bells import Bells
@@ -38,7 +38,8 @@ def test_pause_stops_a_campaign_and_leads_back_to_its_page(browser: Client, worl
     world.run.refresh_from_db()
     assert world.run.status in {RunStatus.PAUSING, RunStatus.PAUSED}
     assert "Spring survey" in said(response)
-    assert LogEntry.objects.filter(object_id=world.run.pk).exists()
+    entry = AuditEntry.objects.get(action="campaign.paused")
+    assert (entry.object_id, entry.username, entry.via) == (world.run.call_id, "root", "admin")
 
 
 def test_resume_sets_a_paused_campaign_going(browser: Client, paused: Run, bells: Bells) -> None:
@@ -50,7 +51,7 @@ def test_resume_sets_a_paused_campaign_going(browser: Client, paused: Run, bells
 def test_what_cannot_be_done_is_said_and_changes_nothing(browser: Client, world: World, bells: Bells) -> None:
     response = press(browser, "resume", world.run)
     assert "only a paused campaign can be resumed" in said(response)
-    assert LogEntry.objects.count() == 0
+    assert not AuditEntry.objects.filter(action__startswith="campaign.").exists()
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume", "rename"])
