@@ -30,6 +30,17 @@ class Agent(models.Model):
     raw_config = models.JSONField(default=dict, blank=True)
     adopted_at = models.DateTimeField(auto_now_add=True)
     refreshed_at = models.DateTimeField()
+    drift = models.JSONField(default=list, blank=True, help_text="What had changed at ElevenLabs when last compared.")
+    is_missing = models.BooleanField(default=False, help_text="It was not there any more.")
+    compared_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["compared_at"], name="agents_by_comparison")]
+
+    @property
+    def has_drifted(self) -> bool:
+        """Whether what is at ElevenLabs was something else, or gone, when last compared."""
+        return self.is_missing or bool(self.drift)
 
     def __str__(self) -> str:
         return self.name

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
 from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from agents.configuration import raw_config, read_configuration
 from agents.drift import Change, changes
 from agents.models import Agent
 from aispinner.core.audit import record
-from aispinner.core.errors import Invalid, NotFound
+from aispinner.core.errors import Invalid, NotFound, Problem
 from aispinner.core.models import Node, Workspace
 from integrations.elevenlabs.client import ElevenLabsClient
 from integrations.errors import ProviderError, Reason
@@ -63,6 +64,9 @@ def adopt_agent(*, node: Node, elevenlabs_agent_id: str) -> Agent:
         "account": key.account,
         "elevenlabs_agent_id": elevenlabs_agent_id,
         "refreshed_at": timezone.now(),
+        "drift": [],
+        "is_missing": False,
+        "compared_at": timezone.now(),
     }
     with transaction.atomic():
         Node.objects.select_for_update(no_key=True).get(pk=node.pk)  # two at once are one agent
@@ -79,10 +83,30 @@ def adopt_agent(*, node: Node, elevenlabs_agent_id: str) -> Agent:
 
 
 def drift_of(*, agent: Agent) -> Drift:
-    """Compare the adopted configuration with what ElevenLabs has now."""
+    """Compare the adopted configuration with what ElevenLabs has now, and remember what came of it."""
     found = _found(workspace=agent.node.workspace, elevenlabs_agent_id=agent.elevenlabs_agent_id, account=agent.account)
     differences = changes(agent.raw_config, raw_config(found[1])) if found else []
-    return Drift(agent=agent, changes=differences, missing=found is None, checked_at=timezone.now())
+    drift = Drift(agent=agent, changes=differences, missing=found is None, checked_at=timezone.now())
+    agent.drift, agent.is_missing = [asdict(change) for change in differences], drift.missing
+    agent.compared_at = drift.checked_at
+    same = Agent.objects.filter(pk=agent.pk, refreshed_at=agent.refreshed_at)  # not one adopted again meanwhile
+    same.update(drift=agent.drift, is_missing=agent.is_missing, compared_at=agent.compared_at)
+    return drift
+
+
+def compare_the_oldest(*, older_than: timedelta, most: int) -> int:
+    """Compare the agents that were not for so long; returns how many. One that cannot be asked about waits its turn."""
+    due = Agent.objects.filter(Q(compared_at__lt=timezone.now() - older_than) | Q(compared_at=None))
+    compared = 0
+    for agent in due.select_related("node__workspace", "account").order_by(F("compared_at").asc(nulls_first=True))[
+        :most
+    ]:
+        try:
+            drift_of(agent=agent)
+            compared += 1
+        except Problem:
+            Agent.objects.filter(pk=agent.pk).update(compared_at=timezone.now())
+    return compared
 
 
 def no_such_agent() -> Invalid:

@@ -210,6 +210,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 SWEEP_SECONDS = whole_number("SWEEP_SECONDS", default=1, low=1, high=60)
 CELERY_BEAT_SCHEDULE = {
+    "compare_agents": {"task": "agents.tasks.compare_agents", "schedule": 900, "options": {"expires": 600}},
     "heartbeat": {"task": "aispinner.core.tasks.heartbeat", "schedule": 5, "options": {"expires": 10}},
     "forget": {"task": "aispinner.core.tasks.forget", "schedule": 3600, "options": {"expires": 600}},
     "sweep": {"task": "telephony.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 10}},

@@ -29,6 +29,11 @@ class Account(models.Model):
     exhausted_at = models.DateTimeField(
         null=True, blank=True, help_text="When the provider last said that credits or the quota are used up."
     )
+    credits_used = models.PositiveBigIntegerField(null=True, blank=True, help_text="Of the period, when last asked.")
+    credits_limit = models.PositiveBigIntegerField(null=True, blank=True)
+    webhook_state = models.CharField(
+        max_length=20, blank=True, help_text="How the last attempt to register our webhook went."
+    )
     conversations_known_until = models.DateTimeField(
         default=timezone.now, help_text="The list of its conversations is read from here on."
     )

@@ -56,15 +56,18 @@ class WebhookResult:
 
 def register_webhook(*, key: ElevenLabsKey) -> WebhookResult:
     """Have ElevenLabs post the account's call events to us, once; never raises for the provider's sake."""
-    if not settings.PUBLIC_URL:
-        return WebhookResult(state=WebhookState.NO_PUBLIC_URL)
+    state = _tried(key) if settings.PUBLIC_URL else WebhookState.NO_PUBLIC_URL
+    Account.objects.filter(pk=key.account_id).update(webhook_state=state.value)
+    return WebhookResult(state=state)
+
+
+def _tried(key: ElevenLabsKey) -> WebhookState:
     with named_lock(f"webhook-of-account:{key.account_id}", wait=timedelta(seconds=5)) as taken:
         try:
-            state = _register(key.account, ElevenLabsClient(api_key=key.key)) if taken else WebhookState.FAILED
+            return _register(key.account, ElevenLabsClient(api_key=key.key)) if taken else WebhookState.FAILED
         except ProviderError as error:
             log.warning("webhook_not_registered", account=key.account_id, reason=error.reason.value, code=error.code)
-            state = WebhookState.FAILED
-    return WebhookResult(state=state)
+            return WebhookState.FAILED
 
 
 def _register(account: Account, client: ElevenLabsClient) -> WebhookState:

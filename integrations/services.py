@@ -56,9 +56,7 @@ def add_key(*, workspace: Workspace, title: str, key: str) -> AddedKey:
             external_id=info.external_id,
             defaults={"tier": info.tier, "concurrency_limit": LINES_BY_TIER.get(info.tier, LINES_OTHERWISE)},
         )
-        if info.tier and account.tier != info.tier:
-            account.tier = info.tier
-            account.save(update_fields=["tier"])
+        _learn(account, info)
         row = _same_key(workspace, text) or ElevenLabsKey(workspace=workspace, key=text, last4=text[-4:])
         is_new = row.pk is None
         row.account, row.status, row.checked_at = account, KeyStatus.WORKING, timezone.now()
@@ -67,6 +65,23 @@ def add_key(*, workspace: Workspace, title: str, key: str) -> AddedKey:
         record(action="key.added" if is_new else "key.checked", about=row, workspace=workspace)
     log.info("key_added", workspace=workspace.pk, key=row.pk, account=account.pk)
     return AddedKey(key=row, webhook=register_webhook(key=row))
+
+
+def check_key(*, key: ElevenLabsKey) -> AddedKey:
+    """Ask ElevenLabs whether the key is still good, what credits are left, and for our webhook.
+
+    Invalid (422) where it is refused, which is then remembered; ProviderFailed (502) where that cannot be asked.
+    """
+    try:
+        info = _ask_whose(key.key)
+    except Invalid:
+        mark_key_refused(key_id=key.pk)
+        raise
+    with transaction.atomic():
+        mark_key_working(key_id=key.pk)
+        _learn(key.account, info)
+        record(action="key.checked", about=key, workspace=key.workspace)
+    return AddedKey(key=key, webhook=register_webhook(key=key))
 
 
 def delete_key(*, key: ElevenLabsKey) -> None:
@@ -166,6 +181,16 @@ def _ask_whose(text: str) -> AccountInfo:
             ) from None
         raise problem_from(error) from None
     return info
+
+
+def _learn(account: Account, info: AccountInfo) -> None:
+    """Keep what was told of the account; a key that may not read it tells nothing."""
+    told = {"tier": info.tier, "credits_used": info.credits_used, "credits_limit": info.credits_limit}
+    news = {name: value for name, value in told.items() if value not in ("", None) and getattr(account, name) != value}
+    for name, value in news.items():
+        setattr(account, name, value)
+    if news:
+        account.save(update_fields=list(news))
 
 
 def _same_key(workspace: Workspace, text: str) -> ElevenLabsKey | None:

@@ -34,9 +34,15 @@ class Migration(migrations.Migration):
                 ('raw_config', models.JSONField(blank=True, default=dict)),
                 ('adopted_at', models.DateTimeField(auto_now_add=True)),
                 ('refreshed_at', models.DateTimeField()),
+                ('drift', models.JSONField(blank=True, default=list, help_text='What had changed at ElevenLabs when last compared.')),
+                ('is_missing', models.BooleanField(default=False, help_text='It was not there any more.')),
+                ('compared_at', models.DateTimeField(blank=True, null=True)),
                 ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='agents', to='integrations.account')),
                 ('node', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='agent', to='core.node')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='agents', to='core.workspace')),
             ],
+            options={
+                'indexes': [models.Index(fields=['compared_at'], name='agents_by_comparison')],
+            },
         ),
     ]

@@ -240,14 +240,24 @@ class AccountInfo:
 
     external_id: str
     tier: str = ""
+    credits_used: int | None = None
+    credits_limit: int | None = None
 
     @classmethod
     def parse(cls, data: Json) -> Self:
-        subscription = data.get("subscription")
+        found = data.get("subscription")
+        subscription = found if isinstance(found, dict) else {}
         return cls(
             external_id=text(data, "workspace_id") or required_text(data, "user_id"),
-            tier=text(subscription, "tier") if isinstance(subscription, dict) else "",
+            tier=text(subscription, "tier"),
+            credits_used=_credits(subscription, "character_count"),
+            credits_limit=_credits(subscription, "character_limit"),
         )
+
+
+def _credits(subscription: Json, name: str) -> int | None:
+    value = subscription.get(name)
+    return value if isinstance(value, int) and 0 <= value < 2**63 else None
 
 
 @dataclass(frozen=True, kw_only=True)
