@@ -1,4 +1,4 @@
-"""Everything on one port: event streams, and sockets where there are any, to async code; the rest to Django."""
+"""Everything on one port: event streams and sockets to async code; the rest to Django."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from django.urls import URLPattern
 from aispinner.serving.bridge import WSGIBridge
 from aispinner.serving.router import Router, route
 from aispinner.wsgi import application as django  # loads Django, which what follows needs
+from telephony.realtime.consumer import EventConsumer
 from telephony.realtime.sse import EventStream
 
 # The places for async code: `route("telephony/calls/<str:call_id>/events", application)`. An ASGI application finds
 # what the path held in `scope["url_route"]["kwargs"]`; when the server stops, its `receive()` says the client is gone.
-SOCKETS: list[URLPattern] = []
+SOCKETS: list[URLPattern] = [
+    route("ws/events", EventConsumer.as_asgi()),
+]
 STREAMS: list[URLPattern] = [  # GET with `Accept: text/event-stream`; without it, the path is Django's
     route("telephony/calls/<str:call_id>/events", EventStream()),
 ]

@@ -18,6 +18,7 @@ from aispinner.serving.loop import when_stopping
 log = structlog.get_logger(__name__)
 
 NO_SUCH_SOCKET = 4404
+NORMAL = 1000
 SERVICE_RESTART = 1012
 INTERNAL_ERROR = 1011
 GRACE = 1.0  # seconds for a connection to end by itself
@@ -116,6 +117,8 @@ class _Open:
         waiting: list[asyncio.Future[Any]] = [self._pending, stop]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
+        if self._pending.cancelled():  # we have closed it
+            return {"type": "websocket.disconnect", "code": NORMAL}
         if self._pending.done():
             message, self._pending = self._pending.result(), None
             self._finished = self._finished or message["type"].endswith(".disconnect")
@@ -127,6 +130,8 @@ class _Open:
     async def _say(self, message: Message) -> None:
         if self._finished:
             return
+        if message["type"] == "websocket.close" and self._pending is not None:
+            self._pending.cancel()  # granian would wait for the client's next message before it closes
         await self._send(message)
         self._started = True
         self._finished = message["type"] == "websocket.close" or (
@@ -140,7 +145,7 @@ class _Open:
             code, reason = (
                 (INTERNAL_ERROR, "Something went wrong on our side.") if crashed else (SERVICE_RESTART, "Restarting.")
             )
-            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+            await self._say({"type": "websocket.close", "code": code, "reason": reason})
         elif self._started:
             await self._send({"type": "http.response.body", "body": b""})
         elif crashed:

@@ -1,13 +1,15 @@
-"""Who may no longer watch is told so at once: a token or membership that goes has every open stream look again."""
+"""Who may no longer watch is told so at once: a token, login or membership that goes has what is open look again."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_out
 from django.db.models.signals import post_delete, post_save
 
 from aispinner.core.models import ApiToken, Membership
-from telephony.realtime.rings import tell
+from telephony.realtime.rings import tell, tell_access
 
 
 def watch_access() -> None:
@@ -15,12 +17,26 @@ def watch_access() -> None:
     post_delete.connect(_token_gone, sender=ApiToken, dispatch_uid="realtime")
     post_delete.connect(_membership_changed, sender=Membership, dispatch_uid="realtime")
     post_save.connect(_membership_changed, sender=Membership, dispatch_uid="realtime")
+    post_save.connect(_user_changed, sender=User, dispatch_uid="realtime")
+    user_logged_out.connect(_logged_out, dispatch_uid="realtime")
 
 
 def _token_gone(sender: type[ApiToken], instance: ApiToken, **_: Any) -> None:
     for workspace_id in Membership.objects.filter(user=instance.user_id).values_list("workspace_id", flat=True):
         tell(workspace_id)
+    tell_access(instance.user_id)
 
 
 def _membership_changed(sender: type[Membership], instance: Membership, **_: Any) -> None:
     tell(instance.workspace_id)
+    tell_access(instance.user_id)
+
+
+def _user_changed(sender: type[User], instance: User, *, created: bool, **_: Any) -> None:
+    if not created:
+        tell_access(instance.pk)
+
+
+def _logged_out(sender: type[User] | None, user: User | None, **_: Any) -> None:
+    if user is not None:
+        tell_access(user.pk)

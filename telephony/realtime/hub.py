@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from aispinner.core import broker
-from telephony.realtime.rings import CHANNEL
+from telephony.realtime.rings import ACCESS, JOURNAL
 
 log = structlog.get_logger(__name__)
 
@@ -21,25 +21,28 @@ RECONNECT = 1.0  # seconds
 
 
 class Hub:
-    """Watchers by workspace. After a lost connection every flag is raised: what was missed is read from the rows."""
+    """Watchers by what they watch. After a lost connection every flag is raised: what was missed is in the rows."""
 
     def __init__(self) -> None:
-        self._flags: dict[int, set[asyncio.Event]] = defaultdict(set)
+        self._flags: dict[tuple[str, int], set[asyncio.Event]] = defaultdict(set)
         self._listening: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def watching(self, workspace_id: int) -> AsyncIterator[asyncio.Event]:
-        """A flag that is raised whenever something of the workspace's journal has changed; who watches lowers it."""
+    async def watching(self, number: int, *, channel: str = JOURNAL) -> AsyncIterator[asyncio.Event]:
+        """A flag that is raised whenever something of a workspace's journal has changed; who watches lowers it.
+
+        Of the channel ACCESS: whenever what a user may see may have changed.
+        """
         flag = asyncio.Event()
-        self._flags[workspace_id].add(flag)
+        self._flags[channel, number].add(flag)
         if self._listening is None or self._listening.done():
             self._listening = asyncio.create_task(self._listen())
         try:
             yield flag
         finally:
-            self._flags[workspace_id].discard(flag)
-            if not self._flags[workspace_id]:
-                del self._flags[workspace_id]
+            self._flags[channel, number].discard(flag)
+            if not self._flags[channel, number]:
+                del self._flags[channel, number]
             if not self._flags and self._listening is not None:
                 self._listening.cancel()
                 self._listening = None
@@ -53,14 +56,15 @@ class Hub:
             await asyncio.sleep(RECONNECT)
 
     async def _subscribe(self) -> None:
+        channels = {broker.key(name).encode(): name for name in (JOURNAL, ACCESS)}
         async with (
             Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, health_check_interval=15) as client,
             client.pubsub(ignore_subscribe_messages=True) as subscription,
         ):
-            await subscription.subscribe(broker.key(CHANNEL))
+            await subscription.subscribe(*channels)
             self._raise_all()  # whatever happened before we heard
             async for message in subscription.listen():
-                for flag in self._flags.get(int(message["data"]), ()):
+                for flag in self._flags.get((channels[message["channel"]], int(message["data"])), ()):
                     flag.set()
 
     def _raise_all(self) -> None:

@@ -103,6 +103,7 @@ ROWS = (
     Row("PATCH", _WORKSPACE, own(), body={"name": "Renamed"}),
     Row("DELETE", _WORKSPACE, own(409)),  # a campaign in it is paused
     Row("GET", f"{_WORKSPACE}/audit", own()),
+    Row("POST", "auth/ws-ticket", known(201)),
     Row("GET", f"{_WORKSPACE}/members", read()),
     Row("POST", f"{_WORKSPACE}/members", own(201), body={"username": "newcomer"}),
     Row("PATCH", f"{_WORKSPACE}/members/<str:user_id>", own(), body={"role": "editor"}),

@@ -22,6 +22,7 @@ from aispinner.core.api.fields import StrictSerializer
 
 CALLS = "Calls & Campaigns"
 JOURNAL = "Journal"
+REALTIME = "Realtime"
 SETTINGS = "Settings"
 PHONE_PROVIDER = "Phone Provider Configuration"
 ELEVENLABS = "ElevenLabs Integration"
@@ -30,9 +31,32 @@ WORKSPACES = "Workspaces"
 AUTHENTICATION = "Authentication"
 HEALTH = "Health"
 TAGS = (
+LIVE_EVENTS = """Calls, campaigns and events as they happen, without asking again and again.
+
+Open the WebSocket `/ws/events` with your token: in the Authorization header, as the subprotocols `bearer, <token>`, \
+or by a ticket in the address. A page's origin must be the server's own, or one of `CORS_ALLOWED_ORIGINS`. Then send \
+`{"type": "subscribe", "workspace_id": 1, "since_version": 12350}`, for as many workspaces as you like (50 at most). \
+Left out, `since_version` is now; else nothing is missing, however long you were away: it is the `max_version` of a \
+journal, or the `version` of the last message that you had.
+
+`{"type": "subscribed", "workspace_id": 1, "version": 12350}` answers, and from then on, in version order: \
+`journal.new` and `journal.updated` with `call` (as in the journal), `run.updated` with `run` (as in a campaign), and \
+`call.event` with `event` (as in events), each with `workspace_id` and `version`. Every event comes once; of calls and \
+campaigns always the last version, while those in between may be left out. Take `journal.new` as "put it in", as you \
+would `journal.updated`: after a pause, a call may be new twice.
+
+`unsubscribe` and `ping` (answered with `pong`) are the other two things to send. Every 20 seconds a `heartbeat` says \
+how far each workspace has got (`versions`); where none comes for 45, connect again. What cannot be done is answered \
+with `error` (`detail`, perhaps `errors`). `unsubscribed` (`reason`) says that you are no longer a member.
+
+Before the server closes the socket it sends `closing` with `code` and `reason`, also in the closing frame: `1012` \
+it restarts and `4408` you read too slowly (connect again, and resume), `1013` something is away, `4401` the token is \
+not, or no longer, valid, `4403` the origin is not allowed, `4429` too many sockets or messages, `1009` too long a \
+message."""
     (CALLS, "Start campaigns, follow them, pause, resume and cancel them."),
     (JOURNAL, "Call history with transcripts, summaries and recordings."),
     (SETTINGS, "ARI and SIP defaults for Custom Voice."),
+    (REALTIME, LIVE_EVENTS),
     (PHONE_PROVIDER, "The inbound and outbound carrier of an `ai.phone_number` node."),
     (ELEVENLABS, "API keys, and the phone numbers that they show."),
     (AGENTS, "ElevenLabs agents: list, adopt, compare and try them."),

@@ -16,6 +16,7 @@ from aispinner.core.api.openapi import (
     ID,
     NODE_PATH,
     PUBLIC_ID,
+    REALTIME,
     WORKSPACE_PATH,
     WORKSPACES,
     answered,
@@ -26,6 +27,7 @@ from aispinner.core.api.openapi import (
     sent,
     words,
 )
+from aispinner.core.api.tickets import SocketTicketView
 from aispinner.core.api.tokens import OneTokenView, TokensView, TokenView
 from aispinner.core.api.workspaces import WorkspaceSerializer, WorkspacesView, WorkspaceView
 from aispinner.core.models import NodeType, Via
@@ -95,6 +97,13 @@ class Tokens(serializers.Serializer[Any]):
 
     tokens = Token(many=True)
     total = serializers.IntegerField()
+
+
+class SocketTicket(serializers.Serializer[Any]):
+    """What opens a socket, once."""
+
+    ticket = serializers.CharField(help_text="For `/ws/events?ticket=…`.")
+    expires_in = serializers.IntegerField(help_text="Seconds from now.")
 
 
 class Workspace(serializers.Serializer[Any]):
@@ -267,6 +276,21 @@ describe(
             )
         ],
         responses={204: None, **refusals({404: "You have no such token."})},
+    ),
+)
+describe(
+    SocketTicketView,
+    post=extend_schema(
+        operation_id="create_ws_ticket",
+        tags=[REALTIME],
+        summary="Make a Socket Ticket",
+        description=(
+            "For pages, which cannot send headers with a WebSocket: open `/ws/events?ticket=…` with it within a "
+            "minute. It is good once, and what it opens is closed when your token is revoked or your login ends."
+        ),
+        request=None,
+        responses={201: SocketTicket},
+        examples=[answered({"ticket": "c0Jq5Wn9Yx2m7PzT4vK8sLd1RfHgBu3eAiQoXwCkZyM", "expires_in": 60}, status=201)],
     ),
 )
 describe(

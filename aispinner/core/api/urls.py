@@ -7,6 +7,7 @@ from django.urls import path
 from aispinner.core.api.audit import AuditView
 from aispinner.core.api.members import MembersView, MemberView
 from aispinner.core.api.nodes import NodesView, NodeView
+from aispinner.core.api.tickets import SocketTicketView
 from aispinner.core.api.tokens import OneTokenView, TokensView, TokenView
 from aispinner.core.api.workspaces import WorkspacesView
 from aispinner.core.health import healthz, readyz
@@ -17,6 +18,7 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("auth/token", TokenView.as_view()),
+    path("auth/ws-ticket", SocketTicketView.as_view()),
     path("auth/tokens", TokensView.as_view()),
     path("auth/tokens/<slug:public_id>", OneTokenView.as_view()),
     path("workspaces", WorkspacesView.as_view()),  # one workspace: telephony.api.urls
