@@ -226,6 +226,9 @@ CRASH_POINTS = crash_points("AISPINNER_CRASH_POINTS", simulated=SIMULATED)
 INBOUND_POLL_SECONDS = whole_number("INBOUND_POLL_SECONDS", default=60, low=1, high=3600)  # between looks, per account
 
 # --- What is written down ------------------------------------------------------------------------
+BREAKER_IN_A_ROW = whole_number("BREAKER_IN_A_ROW", default=10, low=0, high=100)  # calls; 0: off
+BREAKER_WINDOW = whole_number("BREAKER_WINDOW", default=20, low=0, high=100)  # calls; 0: off
+BREAKER_PERCENT = whole_number("BREAKER_PERCENT", default=50, low=1, high=100)  # more of the window than this
 LOG_LEVEL = choice("LOG_LEVEL", default="INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = logging_config(level=LOG_LEVEL, style=choice("LOG_FORMAT", default="json", allowed=("json", "console")))
 DJANGO_STRUCTLOG_CELERY_ENABLED = True

@@ -171,6 +171,7 @@ def resume_run(*, run: Run, user: User) -> Run:
                 )
             fields: dict[str, Any] = {"status": RunStatus.RUNNING, "wait_reason": "", "next_attempt_at": None}
             fields |= {"api_key": _working_key(run), "next_at": timezone.now()}
+            RunProgress.objects.filter(pk=run.pk).update(recent="")  # the breaker counts anew
             transaction.on_commit(partial(reach, Point.RESUMED))
             change_run(run, event="run.resumed", data={"by": user.pk}, **fields)
             _record("resumed", run, user)

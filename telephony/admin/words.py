@@ -158,6 +158,7 @@ def event_words(event: CallEvent, *, people: Mapping[int, str] = MappingProxyTyp
     data = dict(event.data) if isinstance(event.data, dict) else {}
     if "by" in data:
         data["by"] = people.get(data["by"], "") if isinstance(data["by"], int) else ""
+    data |= {name: _counted(value) for name, value in data.items() if isinstance(value, dict)}
     rest = {name: value for name, value in data.items() if isinstance(value, str | int | float | bool) and value != ""}
     if event.type == "status":
         words, tone = _status_words(rest)
@@ -170,6 +171,11 @@ def event_words(event: CallEvent, *, people: Mapping[int, str] = MappingProxyTyp
         "at": event.at,
         "facts": [_fact(name, value) for name, value in rest.items()],
     }
+
+
+def _counted(counts: Mapping[str, object]) -> str:
+    """`{"lost_sight": 7}` → "Lost sight 7"."""
+    return ", ".join(f"{plain(name)} {count}" for name, count in counts.items())
 
 
 def _fact(name: str, value: object) -> tuple[str, object]:

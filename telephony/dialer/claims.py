@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -12,10 +14,12 @@ from django.utils import timezone
 from aispinner.core.crash_points import Point, reach
 from integrations.http import longest_request
 from integrations.models import Account
+from telephony.dialer.bell import ring_chunks, ring_runs
+from telephony.dialer.breaker import AT_THE_PROVIDER, FAILED, Breaker
 from telephony.dialer.ledger import DayTurnedError, Totals, take_numbers
-from telephony.dialer.pacing import Demand, shares
-from telephony.dialer.plan import Become, Dissolve, Resubmit, RunView, Step, Submit, Wait, next_step
-from telephony.dialer.runs import cancel_pending, change_run, locked_run
+from telephony.dialer.pacing import Demand, room_learned, shares
+from telephony.dialer.plan import Become, Dissolve, Resubmit, RunView, Step, Stop, Submit, Wait, next_step
+from telephony.dialer.runs import cancel_pending, change_run, locked_run, stop_run
 from telephony.dialer.transitions import add_to_progress, call_event, locked_progress, run_event, write_events
 from telephony.models import (
     Call,
@@ -65,8 +69,14 @@ def _carry_out(run: Run, step: Step | None, *, now: datetime) -> int | Dissolve 
             return _submit_again(chunk_id, now=now)
         case Dissolve():
             return step
-        case Wait(until):
+        case Wait(until, reason):
+            if reason and run.wait_reason != reason:
+                change_run(run, wait_reason=reason, next_attempt_at=None)
             Run.objects.filter(pk=run.pk).update(next_at=until)
+        case Stop(reason):
+            stop_run(run, reason=reason, now=now, evidence=_evidence(run))
+            ring_runs([run.pk])
+            ring_chunks(run.chunks.filter(next_at=now).values_list("pk", flat=True))
         case Become(status):
             _come_to_rest(run, status, now=now)
     return None
@@ -90,14 +100,34 @@ def _look(run: Run, account: Account, *, now: datetime) -> RunView:
         waiting_until=kept.retry_at if kept else None,
         share=min(shares(limit=limit, demands=demands).get(run.pk, 0), MAX_CHUNK),
         room=limit - sum(demand.in_flight for demand in demands),
+        failing=_breaker().is_tripped(progress.recent),
     )
+
+
+def _breaker() -> Breaker:
+    return Breaker(in_a_row=settings.BREAKER_IN_A_ROW, window=settings.BREAKER_WINDOW, percent=settings.BREAKER_PERCENT)
+
+
+def _evidence(run: Run) -> dict[str, Any]:
+    """What made the breaker trip: how many calls failed at the provider, of how many, why, and since when."""
+    recent = RunProgress.objects.values_list("recent", flat=True).get(pk=run.pk)
+    failed = run.calls.filter(outcome__in=AT_THE_PROVIDER).order_by("-pk")[: recent.count(FAILED)]
+    told = list(failed.values_list("reason", "outcome", "ended_at"))
+    return {
+        "failed": len(told),
+        "of": len(recent),
+        "since": min((at for _, _, at in told if at), default=timezone.now()).isoformat(),
+        "reasons": dict(Counter(reason or outcome for reason, outcome, _ in told).most_common(5)),
+    }
 
 
 def line_limit(account: Account, *, now: datetime) -> int:
     """How many calls the account may have at once, by what it sold us and what it has told us lately."""
-    if account.learned_limit is not None and account.learned_until is not None and account.learned_until > now:
-        return min(account.concurrency_limit, account.learned_limit)
-    return account.concurrency_limit
+    if account.learned_limit is None or account.learned_until is None:
+        return account.concurrency_limit
+    return room_learned(
+        limit=account.concurrency_limit, learned=account.learned_limit, quiet_for=now - account.learned_until
+    )
 
 
 def _demands(account: Account, *, now: datetime) -> list[Demand]:

@@ -9,6 +9,7 @@ from heapq import heapify, heappop, heappush
 
 POLL_FIRST = timedelta(seconds=1)
 POLL_SLOWEST = timedelta(seconds=15)
+GROWS_BACK_IN = timedelta(minutes=2)  # from nothing to all of an account's lines
 BACKOFF_FIRST = timedelta(seconds=1)
 BACKOFF_SLOWEST = timedelta(seconds=60)
 
@@ -51,6 +52,14 @@ def next_size(*, continuous: bool, max_concurrent: int, in_flight: int, pending:
     if in_flight and not continuous:
         return 0
     return max(0, min(max_concurrent - in_flight, share - in_flight, room, pending))
+
+
+def room_learned(*, limit: int, learned: int, quiet_for: timedelta) -> int:
+    """Lines of an account that said that it had no more than `learned`: so many until it has been `quiet_for` some
+    time (negative: not yet), then more and more, until it has all of its `limit` again.
+    """
+    grown = max(0, int(limit * (quiet_for / GROWS_BACK_IN)))
+    return min(limit, learned + grown)
 
 
 def poll_delay(polls: int) -> timedelta:

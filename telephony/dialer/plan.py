@@ -25,6 +25,7 @@ class RunView:
     waiting_until: datetime | None = None
     share: int = 0
     room: int = 0
+    failing: bool = False  # its calls keep failing at the provider
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,17 @@ class Dissolve:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to do before `until` unless a bell rings."""
+    """Nothing to do before `until` unless a bell rings; `reason` where something is kept from being done."""
 
     until: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Pause the run for `reason`."""
+
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ class Become:
     status: str
 
 
-Step = Submit | Resubmit | Dissolve | Wait | Become
+Step = Submit | Resubmit | Dissolve | Wait | Stop | Become
 
 
 def next_step(run: RunView, *, now: datetime) -> Step | None:
@@ -83,6 +92,8 @@ def next_step(run: RunView, *, now: datetime) -> Step | None:
 def _dial(run: RunView, *, now: datetime) -> Step:
     if not (run.pending or run.in_flight or run.open_chunks):
         return Become("completed")
+    if run.failing and (run.pending or run.waiting_chunk is not None):
+        return Stop("breaker")
     if run.waiting_chunk is not None and run.waiting_until is not None:
         return Resubmit(run.waiting_chunk) if run.waiting_until <= now else Wait(run.waiting_until)
     if run.next_attempt_at is not None and run.next_attempt_at > now:
@@ -95,4 +106,7 @@ def _dial(run: RunView, *, now: datetime) -> Step:
         share=run.share,
         room=run.room,
     )
-    return Submit(size) if size else Wait(now + CHECK_AGAIN)
+    if size:
+        return Submit(size)
+    starved = run.pending and not run.in_flight  # all lines of the account are with others
+    return Wait(now + CHECK_AGAIN, reason="no_capacity" if starved else "")

@@ -39,8 +39,12 @@ def change_run(
         tell(run.workspace_id)
 
 
-def stop_run(run: Run, *, reason: str, now: datetime, by: int | None = None) -> None:
+def stop_run(
+    run: Run, *, reason: str, now: datetime, by: int | None = None, evidence: Mapping[str, Any] | None = None
+) -> None:
     """Pause a locked, running run, for `reason` or `by` a user; it is `pausing` until its last call has ended.
+
+    `evidence` is told with the reason.
 
     One that is stopping already learns the reason that would stop it again.
     """
@@ -52,7 +56,7 @@ def stop_run(run: Run, *, reason: str, now: datetime, by: int | None = None) -> 
     change_run(
         run,
         event="run.pausing",
-        data={"reason": reason} if reason else {"by": by},
+        data={"reason": reason, **(evidence or {})} if reason else {"by": by},
         status=RunStatus.PAUSING,
         wait_reason=reason,
         next_attempt_at=None,

@@ -17,6 +17,7 @@ from aispinner.core.crash_points import Point, reach
 from aispinner.core.rows import update_rows
 from integrations.calls import CallReport, Outcome, Phase, Turn
 from telephony.dialer.bell import ring_chunks, ring_runs
+from telephony.dialer.breaker import mark, remember
 from telephony.dialer.ledger import Totals, take_numbers
 from telephony.dialer.states import TERMINAL, Signal, Status, fate_of_recipient, next_status
 from telephony.models import Call, CallEvent, Chunk, ChunkStatus, Recipient, Run, RunProgress, RunStatus
@@ -101,6 +102,7 @@ class _Batch:
     totals: Totals = field(default_factory=Totals)
     fates: dict[str, list[int]] = field(default_factory=dict)
     progress: dict[int, Counter[str]] = field(default_factory=dict)
+    endings: dict[int, str] = field(default_factory=dict)
     limits: dict[int, str] = field(default_factory=dict)
 
     def apply(self, call: Call, report: CallReport) -> None:
@@ -165,6 +167,8 @@ class _Batch:
         deltas[fate.value] += 1
         if status is Status.CANCELLED:
             deltas["child_count"] -= 1
+        else:
+            self.endings[call.run.pk] = self.endings.get(call.run.pk, "") + mark(call.outcome)
 
     def write(self) -> None:
         if not self.changed and not self.begun:
@@ -181,6 +185,7 @@ class _Batch:
         for call in self.changed:
             call.version = next(numbers)
         for progress in runs:
+            progress.recent = remember(progress.recent, self.endings.get(progress.pk, ""))
             add_to_progress(progress, self.progress[progress.pk], version=next(numbers))
         Call.objects.bulk_create(self.begun)
         update_rows(self.changed, CALL_FIELDS)
@@ -255,11 +260,11 @@ def locked_progress(run_ids: Iterable[int]) -> list[RunProgress]:
 
 
 def add_to_progress(progress: RunProgress, deltas: Mapping[str, int], *, version: int) -> None:
-    """Add `deltas` to a locked progress row and give it its new version."""
+    """Add `deltas` to a locked progress row and give it its new version; write its `recent` as it is."""
     for name, delta in deltas.items():
         setattr(progress, name, getattr(progress, name) + delta)
     progress.version = version
-    progress.save(update_fields=[*deltas, "version"])
+    progress.save(update_fields=[*deltas, "recent", "version"])
 
 
 def call_event(call: Call, type_: str, data: dict[str, Any]) -> CallEvent:

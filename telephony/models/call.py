@@ -89,6 +89,7 @@ class Call(models.Model):
             models.Index(fields=["run", "-id"], name="calls_of_run"),
             models.Index(fields=["subscriber_phone", "-id"], name="calls_of_number"),
             models.Index(fields=["created_at", "id"], name="calls_by_time"),
+            models.Index(fields=["run"], condition=Q(ended_at__isnull=True), name="calls_up"),
             models.Index(
                 fields=["account", "id"],
                 condition=Q(chunk__isnull=True, settled_at__isnull=True),

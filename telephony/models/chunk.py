@@ -55,7 +55,10 @@ class Chunk(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["next_at"], condition=Q(next_at__isnull=False), name="chunks_due")]
+        indexes = [
+            models.Index(fields=["next_at"], condition=Q(next_at__isnull=False), name="chunks_due"),
+            models.Index(fields=["status"], condition=Q(finished_at__isnull=True), name="chunks_open"),
+        ]
 
     def __str__(self) -> str:
         return self.key

@@ -105,6 +105,9 @@ class RunProgress(models.Model):
     total_duration_sec = models.PositiveBigIntegerField(default=0)
     chunks_total = models.PositiveIntegerField(default=0)
     chunks_done = models.PositiveIntegerField(default=0)
+    recent = models.CharField(
+        max_length=100, blank=True, help_text="How the last calls ended: x failed at the provider, . any other way."
+    )
     version = models.BigIntegerField(default=0, db_index=True, help_text="Of the run as clients see it.")
 
     class Meta:

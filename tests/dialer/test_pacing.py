@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.dialer.pacing import Demand, backoff, next_size, poll_delay, shares
+from telephony.dialer.pacing import Demand, backoff, next_size, poll_delay, room_learned, shares
 
 T0 = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
@@ -177,3 +177,14 @@ def test_nobody_asks_again_sooner_than_the_provider_said(attempts: int, asked: f
 
 def test_two_who_were_refused_together_do_not_come_back_together() -> None:
     assert backoff(attempts=3, asked=None, chance=0.1) != backoff(attempts=3, asked=None, chance=0.9)
+
+
+@pytest.mark.parametrize(
+    ("quiet_for", "lines"), [(-30, 3), (0, 3), (5, 3), (6, 4), (60, 13), (101, 19), (102, 20), (3600, 20)]
+)
+def test_learned_room_grows_back_line_by_line(quiet_for: int, lines: int) -> None:
+    assert room_learned(limit=20, learned=3, quiet_for=timedelta(seconds=quiet_for)) == lines
+
+
+def test_learned_room_is_never_more_than_the_limit() -> None:
+    assert room_learned(limit=2, learned=9, quiet_for=timedelta(seconds=-1)) == 2

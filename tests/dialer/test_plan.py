@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telephony.dialer.plan import CHECK_AGAIN, Become, Dissolve, Resubmit, RunView, Step, Submit, Wait, next_step
+from telephony.dialer.plan import CHECK_AGAIN, Become, Dissolve, Resubmit, RunView, Step, Stop, Submit, Wait, next_step
 from telephony.models import RunStatus
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 SOON, LATER, JUST_NOW = NOW + timedelta(seconds=5), NOW + timedelta(hours=1), NOW - timedelta(seconds=1)
 LOOK_LATER = Wait(NOW + CHECK_AGAIN)
+NO_LINE = Wait(NOW + CHECK_AGAIN, reason="no_capacity")
 
 
 def view(status: str = "running", **changes: Any) -> RunView:
@@ -43,9 +44,14 @@ NOTHING_LEFT: dict[str, Any] = {"pending": 0}
         (view(), Submit(4)),
         (view(pending=2), Submit(2)),
         (view(share=1), Submit(1)),
-        (view(share=0), LOOK_LATER),
-        (view(room=0), LOOK_LATER),
+        (view(share=0), NO_LINE),
+        (view(room=0), NO_LINE),
         (view(**BUSY), LOOK_LATER),
+        (view(failing=True), Stop("breaker")),
+        (view(**BUSY, failing=True), Stop("breaker")),
+        (view(**KEPT, failing=True, pending=0, waiting_until=LATER), Stop("breaker")),
+        (view(**BUSY, failing=True, pending=0), LOOK_LATER),
+        (view("pausing", **BUSY, failing=True), LOOK_LATER),
         (view(**BUSY, continuous=True), Submit(1)),
         (view(**BUSY, continuous=True, pending=0), LOOK_LATER),
         (view(next_attempt_at=SOON), Wait(SOON)),
