@@ -25,19 +25,26 @@ STEADY = 30.0  # seconds after which a restart is forgotten
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def back_off(*, failures: int) -> float:
+def back_off(*, failures: int, pauses: Sequence[float] = BACK_OFF) -> float:
     """Seconds to wait before restarting what has died `failures` times in a row (1 or more)."""
-    return BACK_OFF[min(failures, len(BACK_OFF)) - 1]
+    return pauses[min(failures, len(pauses)) - 1]
 
 
 class Supervisor:
     """The parent of everything that `./dev` runs."""
 
-    def __init__(self, *, guard: Guard, tell: Callable[[str], None] = lambda _sentence: None) -> None:
-        """`tell` is given a sentence when something died or came back."""
+    def __init__(
+        self,
+        *,
+        guard: Guard,
+        tell: Callable[[str], None] = lambda _sentence: None,
+        pauses: Sequence[float] = BACK_OFF,
+    ) -> None:
+        """`tell` is given a sentence when something died or came back; `pauses` are those before it does."""
         self.stop_signal: int | None = None  # the first one that reached us
         self.guard = guard
         self._tell = tell
+        self._pauses = pauses
         self._children: list[Child] = []
         self._failures: dict[str, int] = {}
         self._restarts: dict[str, tuple[float, Program]] = {}
@@ -72,6 +79,10 @@ class Supervisor:
         child = Child(program=program, guard=self.guard)
         self._children.append(child)
         return child
+
+    def named(self, name: str) -> Child | None:
+        """The program of that name, where it runs now."""
+        return next((child for child in self._children if child.program.name == name), None)
 
     def wait_ready(self, *children: Child, timeout: float = 60.0, every: float = 0.02) -> Iterator[tuple[Child, float]]:
         """Each child as it gets ready, with the seconds it took. CannotRunError where one ends or takes too long."""
@@ -155,7 +166,7 @@ class Supervisor:
             name = child.program.name
             steady = now - child.started_at > STEADY
             self._failures[name] = 1 if steady else self._failures.get(name, 0) + 1
-            pause = back_off(failures=self._failures[name])
+            pause = back_off(failures=self._failures[name], pauses=self._pauses)
             self._restarts[name] = (now + pause, child.program)
             self._tell(
                 f"{name} ended with code {code}; starting it again in {pause:g} s (its log: {child.program.log})"

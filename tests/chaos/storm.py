@@ -1,0 +1,151 @@
+"""One seed played: faults at their times while people run campaigns, then a calm in which all must come to rest."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Any
+
+from aispinner.local.demo import Api
+from tests.chaos.house import House
+from tests.chaos.plan import Fault, Plan
+
+Json = dict[str, Any]
+CALM = 90.0  # seconds in which everything must come to rest by itself
+_SIGNALS = {
+    "PostgreSQL": signal.SIGINT,  # ends sessions at once
+    "Valkey": signal.SIGTERM,
+    "simulator": signal.SIGTERM,
+}
+
+
+@dataclass(kw_only=True)
+class Evidence:
+    """What a seed has left behind."""
+
+    faults: Counter[str] = field(default_factory=Counter)  # seen to happen
+    points: Counter[str] = field(default_factory=Counter)  # crash points at which somebody died
+    answers: list[Json] = field(default_factory=list)  # what people were answered
+    ledger: list[Json] = field(default_factory=list)
+    rows: Json = field(default_factory=dict)
+    at_rest: bool = False
+    seconds: float = 0.0
+
+
+class StoppedError(Exception):
+    """Somebody has pressed Ctrl-C."""
+
+
+class Storm:
+    """Plays a plan in a house."""
+
+    def __init__(self, house: House, plan: Plan, *, size: int) -> None:
+        self._house, self._plan, self._size = house, plan, size
+        self._evidence = Evidence()
+        self._said = house.folder / f"people-{plan.seed}.jsonl"
+        self._prefix = f"chaos {plan.seed}/"
+
+    def play(self) -> Evidence:
+        """The storm and the calm after it."""
+        began = time.time()
+        before, lines = self._house.fired(), len(self._house.ledger_lines()) if self._house.ledger.exists() else 0
+        self._insist(lambda: self._house.order(list(self._plan.rules)))
+        people = self._let_people_in()
+        for fault in self._plan.faults:
+            self._wait_until(people_at := self._began + fault.at)
+            self._strike(fault)
+        self._wait_until(max(people_at, self._began + self._plan.storm))
+        self._end_of_storm()
+        deadline = time.time() + CALM
+        while people.poll() is None and time.time() < deadline:
+            self._pass(0.2)
+        people.kill()
+        people.wait()
+        self._evidence.answers = self._answers()
+        self._evidence.at_rest = self._comes_to_rest(deadline)
+        self._evidence.points = self._house.fired() - before
+        self._evidence.ledger = self._house.ledger_lines()[lines:]
+        self._evidence.seconds = time.time() - began
+        return self._evidence
+
+    def _let_people_in(self) -> Any:
+        self._began = time.time() + 0.5
+        wishes = self._house.folder / f"people-{self._plan.seed}.json"
+        given = {
+            "seed": self._plan.seed,
+            "size": self._size,
+            "storm": self._plan.storm,
+            "address": self._house.address,
+            "token": self._house.token,
+            "began": self._began,
+        }
+        wishes.write_text(json.dumps(given))
+        return self._house.begin("-m", "tests.chaos.people", str(wishes), said=self._said)
+
+    def _strike(self, fault: Fault) -> None:
+        if fault.what == "arm":
+            self._house.arm(fault.target)  # it is seen when it fires
+        elif fault.what == "flush":
+            self._evidence.faults[str(fault)] += self._house.flush()
+        else:
+            how = signal.SIGKILL if fault.what == "kill" else _SIGNALS[fault.target]
+            self._evidence.faults[str(fault)] += self._house.die(fault.target, how=how)
+
+    def _end_of_storm(self) -> None:
+        self._house.disarm()
+        rules = self._insist(lambda: self._house.provider("/_sim/faults"))["rules"]
+        for rule in rules:
+            when = f" {rule['when']}" if rule["when"] == "after" else ""
+            self._evidence.faults[f"{rule['fault']}{when}"] += rule["fired"]
+        self._evidence.faults = +self._evidence.faults  # those that did happen
+        webhooks = [rule for rule in self._plan.rules if rule["fault"].startswith("webhook_")]
+        self._insist(lambda: self._house.order(webhooks))  # nothing may hang on them, in calm weather neither
+
+    def _comes_to_rest(self, deadline: float) -> bool:
+        """Until every campaign rests, no chunk is open and no receipt waits; the rows are read when that is so."""
+        runs = {answer["run"] for answer in self._evidence.answers if answer.get("run")}
+        while time.time() < deadline:
+            if all(self._rests(run) for run in runs):
+                self._evidence.rows = self._rows()
+                if not (self._evidence.rows["open_chunks"] or self._evidence.rows["receipts_left"]):
+                    self._evidence.rows = self._rows("--check")
+                    return True
+            self._pass(0.5)
+        self._evidence.rows = self._rows("--check")
+        return False
+
+    def _rests(self, run: str) -> bool:
+        try:
+            told = Api(address=self._house.address, token=self._house.token).call(f"/telephony/runs/{run}")
+        except (OSError, HTTPException):
+            return False
+        return told["status"] in {"paused", "completed", "failed"} or (
+            told["status"] == "cancelled" and told["finished_at"] is not None
+        )
+
+    def _rows(self, *options: str) -> Json:
+        rows: Json = json.loads(self._house.ask("-m", "tests.chaos.rows", self._prefix, *options))
+        return rows
+
+    def _answers(self) -> list[Json]:
+        return [json.loads(line) for line in self._said.read_text().splitlines()]
+
+    def _wait_until(self, at: float) -> None:
+        while (left := at - time.time()) > 0:
+            self._pass(min(left, 0.2))
+
+    def _insist(self, ask: Any) -> Any:
+        deadline = time.time() + CALM
+        while not (answer := ask()):
+            if time.time() > deadline:
+                raise RuntimeError("the simulator does not come back")
+            self._pass(0.1)
+        return answer
+
+    def _pass(self, seconds: float) -> None:
+        if not self._house.wait(seconds):
+            raise StoppedError
