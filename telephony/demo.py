@@ -20,33 +20,39 @@ KEY = "sk_demo_0123456789abcdef"
 NODES = (
     ("pbx_abc123", NodeType.PBX, "Reception"),
     ("pbx_demo", NodeType.PBX, "Demo campaign"),
+    ("pbx_asterisk", NodeType.PBX, "Own Asterisk"),
     ("phone_abc", NodeType.PHONE_NUMBER, "Main number"),
     ("agent_xyz", NodeType.AGENT, "Clinic assistant"),
     ("agent_abc", NodeType.AGENT, "Inbound assistant"),
     ("agent_node_abc", NodeType.AGENT, "Free for an adopted agent"),
     ("journal_abc", NodeType.JOURNAL, "Journal"),
 )
+CONFIGS = {"pbx_asterisk": {"voice_stack": "custom_voice"}}
 CONNECTIONS = (
     ("pbx_abc123", "phone_abc"),
     ("pbx_abc123", "agent_xyz"),
     ("pbx_demo", "phone_abc"),
     ("pbx_demo", "agent_xyz"),
+    ("pbx_asterisk", "agent_xyz"),
     ("journal_abc", "pbx_abc123"),
     ("journal_abc", "pbx_demo"),
 )
+PBX = "http://127.0.0.1:8091"  # the simulator's
 SETTINGS = {
     "default_provider_id": "ari_main",
     "providers": [
         {
             "id": "ari_main",
             "kind": "ari",
-            "url": "http://127.0.0.1:8088",
+            "url": PBX,
             "username": "aispinner",
-            "password": "demo",
+            "password": "aispinner",  # the simulator's
             "app": "aispinner",
             "endpoint": "PJSIP/{number}@trunk",
             "caller_id": "+15551234567",
-            "calls_per_second": 1,
+            "calls_per_second": 5,
+            "max_concurrent": 20,
+            "amd_context": "amd",
         }
     ],
 }
@@ -60,14 +66,17 @@ class Demo:
     workspace: Workspace
 
 
-def load_demo() -> Demo:
-    """Load what is missing of the demo data; what is there already, and what was changed since, stays as it is."""
+def load_demo(*, pbx: str = PBX) -> Demo:
+    """Load what is missing of the demo data; what is there already, and what was changed since, stays as it is.
+
+    `pbx` is where the simulated PBX answers now.
+    """
     user = _user()
     workspace, _ = Workspace.objects.get_or_create(pk=WORKSPACE_ID, defaults={"name": "Demo workspace"})
     Membership.objects.get_or_create(workspace=workspace, user=user, defaults={"role": Role.OWNER})
     with transaction.atomic():
         nodes = _nodes(workspace)
-        TelephonySettings.objects.get_or_create(workspace=workspace, defaults={"settings_json": SETTINGS})
+        _settings(workspace, pbx)
         PhoneProvider.objects.get_or_create(
             node=nodes["phone_abc"],
             defaults={
@@ -87,6 +96,14 @@ def load_demo() -> Demo:
     return Demo(user=user, workspace=workspace)
 
 
+def _settings(workspace: Workspace, pbx: str) -> None:
+    row, _ = TelephonySettings.objects.get_or_create(workspace=workspace, defaults={"settings_json": SETTINGS})
+    for provider in row.settings_json.get("providers", []):
+        if provider["id"] == "ari_main" and provider["url"].startswith("http://127.0.0.1:") and provider["url"] != pbx:
+            provider["url"] = pbx
+            row.save(update_fields=["settings_json", "updated_at"])
+
+
 def _user() -> User:
     user, new = User.objects.get_or_create(
         username="demo", defaults={"is_staff": True, "is_superuser": True, "date_joined": timezone.now()}
@@ -102,7 +119,9 @@ def _nodes(workspace: Workspace) -> dict[str, Node]:
     fresh: set[str] = set()
     for node_id, type_, title in NODES:
         nodes[node_id], new = Node.objects.get_or_create(
-            workspace=workspace, node_id=node_id, defaults={"type": type_, "title": title}
+            workspace=workspace,
+            node_id=node_id,
+            defaults={"type": type_, "title": title, "config": CONFIGS.get(node_id, {})},
         )
         if new:
             fresh.add(node_id)

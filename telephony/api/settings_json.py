@@ -126,6 +126,20 @@ def _kind(value: Any) -> str:
     return "" if value == "ari" else "Takes ari."
 
 
+def _media(value: Any) -> str:
+    return (
+        ""
+        if isinstance(value, str) and value in {"auto", "websocket", "audiosocket"}
+        else "Takes auto, websocket or audiosocket."
+    )
+
+
+def _context(value: Any) -> str:
+    if isinstance(value, str) and _ID.match(value):
+        return ""
+    return "Takes the name of a dialplan context that runs AMD(): letters, digits, dots, dashes, underscores."
+
+
 def _url(value: Any) -> str:
     sentence = "Takes the address of Asterisk's HTTP server, such as http://pbx.example.org:8088, without credentials."
     if not isinstance(value, str) or len(value) > 500 or not value.isprintable():
@@ -178,4 +192,7 @@ _PROVIDER: Mapping[str, Check] = {
     "caller_id": _text(100),
     "calls_per_second": _rate,
     "max_concurrent": _whole(1, 1000),
+    "ring_seconds": _whole(5, 120),
+    "media": _media,
+    "amd_context": _context,
 }

@@ -17,7 +17,7 @@ from integrations.calls import CallReport, Phase
 from integrations.elevenlabs.client import ElevenLabsClient
 from integrations.elevenlabs.events import report_from_conversation
 from integrations.errors import Answer, ProviderError, Reason
-from telephony.models import Call, Dial, Run
+from telephony.models import Call, Dial, Run, VoiceSession
 from telephony.stacks.base import Finding, Item, Order, Poll, Trace
 from telephony.voice.lines import ring, rows
 from telephony.voice.lines.providers import Provider, digest_of, provider_of
@@ -60,7 +60,7 @@ class CustomVoiceStack:
     def poll(self, order: Order) -> Poll:
         """What the rows say, and of conversations that are over, what ElevenLabs says."""
         items = {item.call_id: item for item in order.items if not item.settled}
-        dials = Dial.objects.filter(call__call_id__in=items).select_related("call")
+        dials = Dial.objects.filter(call__call_id__in=items).select_related("call__voice_session")
         reports: dict[str, CallReport] = {}
         error: ProviderError | None = None
         for dial in dials:
@@ -89,13 +89,20 @@ def _provider(order: Order) -> Provider:
     return provider
 
 
+def _has_none(dial: Dial) -> bool:
+    """Whether no conversation of the call will become known: its bridge has said its last, or says nothing."""
+    session: VoiceSession | None = getattr(dial.call, "voice_session", None)
+    if session is not None and session.ended_at is not None:
+        return True
+    return dial.ended_at is not None and dial.ended_at + WITHOUT_CONVERSATION < timezone.now()
+
+
 def _with_conversation(dial: Dial, item: Item, order: Order) -> CallReport:
     told = report_of(dial)
     if told.phase is not Phase.ENDED or told.settled:
         return told
     if item.conversation_id is None:
-        over = dial.ended_at is not None and dial.ended_at + WITHOUT_CONVERSATION < timezone.now()
-        return replace(told, settled=over)
+        return replace(told, settled=_has_none(dial))
     if not order.secret:
         return told
     conversation = report_from_conversation(

@@ -57,7 +57,23 @@ class AriProvider(serializers.Serializer[Any]):
     endpoint = serializers.CharField(required=False, max_length=200, help_text="Such as `PJSIP/{number}@trunk`.")
     caller_id = serializers.CharField(required=False, max_length=100)
     calls_per_second = serializers.FloatField(required=False, help_text="Above 0, at most 1000.")
-    max_concurrent = serializers.IntegerField(required=False, min_value=1, max_value=1000)
+    max_concurrent = serializers.IntegerField(
+        required=False, min_value=1, max_value=1000, help_text="Calls at once over this PBX: 10 unless set."
+    )
+    ring_seconds = serializers.IntegerField(required=False, min_value=5, max_value=120, help_text="45 unless set.")
+    media = serializers.ChoiceField(
+        choices=["auto", "websocket", "audiosocket"],
+        required=False,
+        help_text="How sound travels: `auto` takes WebSocket from Asterisk 22.9 on, AudioSocket before.",
+    )
+    amd_context = serializers.CharField(
+        required=False,
+        max_length=100,
+        help_text=(
+            "A dialplan context of the PBX that listens for voicemail: "
+            "`s,1,AMD()` then `Stasis(<app>,amd,${AMDSTATUS},${AMDCAUSE})`. Empty: nobody listens."
+        ),
+    )
 
 
 class ShownAriProvider(AriProvider):

@@ -6,22 +6,25 @@ import json
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
 from aispinner.core.auth import issue_token
 from aispinner.core.errors import Problem
-from telephony.demo import load_demo
+from telephony.demo import PBX, load_demo
 
 
 class Command(BaseCommand):
     help = "Load the demo data (login demo/demo) and print a token of the demo user. For trying things out only."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--pbx", default=PBX, help="where the simulated PBX answers")
+
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.HTTPS:
             raise CommandError("This server is public, and demo/demo would be an open door. Create a user instead.")
         try:
-            demo = load_demo()
+            demo = load_demo(pbx=options["pbx"])
         except Problem as problem:
             raise CommandError(str(problem.detail)) from problem
         _count_on_from_what_was_given()

@@ -24,22 +24,24 @@ def report_of(dial: Dial) -> CallReport:
         case DialStatus.WITHDRAWN:
             return CallReport(phase=Phase.NOT_DIALLED, account_limit=dial.reason, settled=True)
         case DialStatus.ENDED:
-            return _ended(dial)
+            return _ended(dial, Outcome(dial.outcome))
+    if dial.machine == MACHINE:  # it ends with that, whoever else speaks of its end
+        return _ended(dial, Outcome.VOICEMAIL)
     if dial.answered_at is not None:
         return CallReport(phase=Phase.IN_PROGRESS, started_at=dial.answered_at)
     phase = Phase.RINGING if dial.rang_at is not None else Phase.DISPATCHED
     return CallReport(phase=phase, started_at=dial.dialled_at)
 
 
-def _ended(dial: Dial) -> CallReport:
+def _ended(dial: Dial, outcome: Outcome) -> CallReport:
     talked = dial.ended_at - dial.answered_at if dial.ended_at and dial.answered_at else None
     return CallReport(
         phase=Phase.ENDED,
-        outcome=Outcome(dial.outcome),
+        outcome=outcome,
         reason=dial.reason,
         started_at=dial.answered_at or dial.dialled_at,
         duration_sec=round(talked.total_seconds()) if talked is not None else 0,
-        settled=dial.outcome not in _TALKED,  # of a conversation, ElevenLabs has the rest to tell
+        settled=outcome not in _TALKED,  # of a conversation, ElevenLabs has the rest to tell
     )
 
 
