@@ -28,7 +28,7 @@ SERVED = {"simulator", "provider", "server", "stack"}  # fixtures that have some
 SEARCHES = {  # every route, every order of events, every setting
     "test_bad_input.py", "test_planted_secrets.py", "test_isolation.py", "test_always.py", "test_checks.py",
 }  # fmt: skip
-SERVING = {"local", "serving", "simulator", "contract", "e2e"}  # folders whose tests run something themselves
+SERVING = {"local", "serving", "simulator", "contract", "e2e", "chaos"}  # folders whose tests run something themselves
 
 
 def pytest_configure() -> None:

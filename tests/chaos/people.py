@@ -8,6 +8,7 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -22,6 +23,12 @@ LOOK_EVERY = 0.3
 AT_REST = {"completed", "failed", "cancelled"}
 _open = build_opener(ProxyHandler({})).open
 _writing = threading.Lock()
+Json = dict[str, Any]
+
+
+def _ended(run: Json) -> float:
+    """The part of a run's numbers whose calls have ended."""
+    return float(run["success_count"] + run["failed_count"]) / float(run["numbers_count"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,30 +55,30 @@ class Person:
         if started is None:
             return
         run = f"/telephony/runs/{started['call_id']}"
-        if self.campaign.pauses_at is not None:
-            self._wait_until(self.campaign.pauses_at)
+        if self.campaign.pauses_after is not None:
+            self._wait_for(run, lambda told: _ended(told) >= (self.campaign.pauses_after or 0))
             paused = self._wish("pause", f"{run}/pause", {})
-            if paused is not None and self.campaign.resumes and self._comes_to_rest(run):
+            if paused is not None and self.campaign.resumes:
+                self._wait_for(run, lambda told: told["status"] == "paused")
                 self._wish("resume", f"{run}/resume", {})
-        if self.campaign.cancels_at is not None:
-            self._wait_until(self.campaign.cancels_at)
+        if self.campaign.cancels_after is not None:
+            self._wait_for(run, lambda told: _ended(told) >= (self.campaign.cancels_after or 0))
             self._wish("cancel", f"{run}/cancel", {})
 
     def _wait_until(self, at: float) -> None:
         time.sleep(max(0.0, self.began + at - time.time()))
 
-    def _comes_to_rest(self, run: str) -> bool:
-        """Until it is paused; False where it ended otherwise."""
+    def _wait_for(self, run: str, seen: Callable[[Json], bool]) -> None:
+        """Until that is seen of the run, or it has ended, or our patience has."""
         deadline = time.time() + PATIENCE
         while time.time() < deadline:
             try:
-                status = self._ask("GET", run)["status"]
+                told = self._ask("GET", run)
             except (OSError, HTTPException):
-                status = ""
-            if status == "paused" or status in AT_REST:
-                return bool(status == "paused")
+                told = None
+            if told is not None and (seen(told) or told["status"] in AT_REST):
+                return
             time.sleep(LOOK_EVERY)
-        return False
 
     def _wish(self, did: str, path: str, body: Any) -> Any:
         """Ask until there is an answer; the answer, None where it was no (it is too late) or never came."""

@@ -21,7 +21,7 @@ KILLED = ("web", "worker-1", "worker-2", "beat", "simulator")
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
-    """A campaign and what somebody does with it; times in seconds after the start, None: never."""
+    """A campaign and what somebody does with it: once that part (0..1) of its calls has ended; None: never."""
 
     name: str
     node_id: str
@@ -29,16 +29,16 @@ class Campaign:
     max_concurrent: int
     pacing: str
     starts_at: float
-    pauses_at: float | None = None
+    pauses_after: float | None = None
     resumes: bool = False
-    cancels_at: float | None = None
+    cancels_after: float | None = None
 
     @property
     def rests(self) -> frozenset[str]:
         """The states in which it may come to rest by itself."""
-        if self.cancels_at is not None:
+        if self.cancels_after is not None:
             return frozenset({"cancelled", "completed"})
-        if self.pauses_at is not None and not self.resumes:
+        if self.pauses_after is not None and not self.resumes:
             return frozenset({"paused", "completed"})
         return frozenset({"completed"})
 
@@ -71,7 +71,7 @@ def plan_for(seed: int, *, size: int = 350, storm: float = 20.0) -> Plan:
     rng = random.Random(f"chaos:{seed}")
     return Plan(
         seed=seed,
-        campaigns=_campaigns(rng, seed, size=size, storm=storm),
+        campaigns=_campaigns(rng, seed, size=size),
         faults=tuple(sorted(_faults(rng, seed, storm=storm))),
         rules=tuple(_rules(rng)),
         storm=storm,
@@ -85,14 +85,14 @@ def points_of(seed: int) -> tuple[Point, ...]:
     return tuple(points[(first + place) % len(points)] for place in range(POINTS_A_SEED))
 
 
-def _campaigns(rng: random.Random, seed: int, *, size: int, storm: float) -> tuple[Campaign, ...]:
+def _campaigns(rng: random.Random, seed: int, *, size: int) -> tuple[Campaign, ...]:
     parts = (0.30, 0.20, 0.20, 0.15, 0.15)
     people: Sequence[Json] = (
         {"pacing": "continuous", "max_concurrent": 14},
         {"pacing": "chunked", "max_concurrent": 12},
-        {"pacing": "continuous", "max_concurrent": 8, "pauses_at": storm * rng.uniform(0.2, 0.5), "resumes": True},
-        {"pacing": "chunked", "max_concurrent": 6, "cancels_at": storm * rng.uniform(0.3, 0.7)},
-        {"pacing": "continuous", "max_concurrent": 5, "pauses_at": storm * rng.uniform(0.3, 0.7)},
+        {"pacing": "continuous", "max_concurrent": 8, "pauses_after": rng.uniform(0.1, 0.6), "resumes": True},
+        {"pacing": "chunked", "max_concurrent": 6, "cancels_after": rng.uniform(0.1, 0.7)},
+        {"pacing": "continuous", "max_concurrent": 5, "pauses_after": rng.uniform(0.1, 0.7)},
     )
     campaigns, first = [], 0
     for place, (part, wishes) in enumerate(zip(parts, people, strict=True)):

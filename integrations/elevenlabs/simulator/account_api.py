@@ -67,6 +67,7 @@ async def update_webhook(call: Call) -> Response:
         hook.events = call.body["events"]
     if not hook.is_disabled:
         hook.is_auto_disabled, hook.failures_in_a_row = False, 0
+        call.sim.diary.write(("health", hook.webhook_id, None))
     call.sim.changed()
     return JsonResponse({"status": "ok"})
 

@@ -49,7 +49,7 @@ class Simulator:
         things = restore(self.world, self.diary)
         if rules := things.get("orders", {}).get("rules"):
             self.faults.replace([Rule(**rule) for rule in rules])
-        self.notifier.resume(things.get("notice", {}))
+        self.notifier.resume(things)
         self.player.resume()
 
     def close(self) -> None:

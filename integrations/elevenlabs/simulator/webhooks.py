@@ -27,6 +27,7 @@ _TIMEOUT_SECS = 10.0
 _AT_ONCE = 32
 _QUEUE_LIMIT = 100
 _NEVER_SUCCEEDED_DAYS = 7
+_HEALTH = ("is_auto_disabled", "last_failure_code", "last_failure_at", "last_success_at", "failures_in_a_row")
 _EVENT_NAMES = {
     "post_call_transcription": "transcript",
     "post_call_audio": "audio",
@@ -155,14 +156,18 @@ class Notifier:
         for copy in range(copies):
             self._send(webhook, delivery, body, at=time.time() + delays[copy % len(delays)])
 
-    def resume(self, kept: dict[str, Json]) -> None:
+    def resume(self, kept: dict[str, dict[str, Json]]) -> None:
         """Send what an earlier life of this world has not delivered."""
-        for id_, notice in kept.items():
+        for account in self._world.accounts.values():
+            for webhook in account.webhooks.values():
+                for name, value in kept.get("health", {}).get(webhook.webhook_id, {}).items():
+                    setattr(webhook, name, value)
+        for id_, notice in kept.get("notice", {}).items():
             delivery = Delivery(**notice["delivery"])
-            webhook = self._world.account(delivery.account).webhooks.get(delivery.webhook_id)
+            hook = self._world.account(delivery.account).webhooks.get(delivery.webhook_id)
             self._diary.write(("notice", id_, None))
-            if webhook is not None:
-                self._send(webhook, delivery, notice["body"].encode(), at=notice["at"])
+            if hook is not None:
+                self._send(hook, delivery, notice["body"].encode(), at=notice["at"])
 
     def _send(self, webhook: Webhook, delivery: Delivery, body: bytes, *, at: float) -> None:
         """Deliver `body` at that moment; until it is over, it is kept."""
@@ -230,6 +235,8 @@ class Notifier:
         delivery.attempts.append((time.time(), status))
         delivery.state = "delivered" if status == 200 or delivery.state == "delivered" else "failed"
         self._note_health(webhook, status)
+        health = {name: getattr(webhook, name) for name in _HEALTH}
+        self._diary.write(("health", webhook.webhook_id, health))
         return status
 
     @staticmethod
