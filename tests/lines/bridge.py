@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -39,7 +40,7 @@ class ScriptedBridge:
             audiosocket="{}:{}".format(*self.audio.getsockname()),
             capacity=capacity,
             started_at=now,
-            seen_at=now + timezone.timedelta(hours=1),
+            seen_at=now + timedelta(hours=1),
         )
 
     def take(self, body: dict[str, Any]) -> bool:

@@ -43,7 +43,7 @@ class Holder:
         """The same PBX and credentials; trunks and their rates may be others."""
         self.pbx = pbx
         if self._session is not None:
-            self._session.pbx = pbx
+            self._session.use(pbx)
 
     async def run(self) -> None:
         """For ever, or until another program has taken our application's name."""

@@ -23,7 +23,8 @@ from telephony.voice.lines.providers import Provider
 from telephony.voice.lines.threads import aside
 from telephony.voice.lines.told import BRIDGE_LOST, NO_BRIDGE
 
-TRIES = 3
+BRIDGE_WITHIN = 6.0  # seconds; a bridge that died is known to be dead after 5, and another may have room
+LOOK_AGAIN = 0.5
 MEDIA_WITHIN = 5.0  # seconds until the media channel must be ours
 NARROW, WIDE = 8000, 16000  # samples a second
 
@@ -41,8 +42,8 @@ def media_id(call_id: str) -> str:
     return f"{call_id}-media"
 
 
-async def join(ari: Ari, call_id: str, *, provider: Provider, begun: asyncio.Future[None]) -> None:
-    """Put an agent on the line; `begun` is done when the media channel has entered our application.
+async def join(ari: Ari, call_id: str, *, provider: Provider, begun: asyncio.Future[bool]) -> None:
+    """Put an agent on the line; `begun` tells whether the media channel has entered our application, or is gone.
 
     NotJoinedError where no bridge takes the call, or Asterisk does not carry it there.
     """
@@ -52,7 +53,8 @@ async def join(ari: Ari, call_id: str, *, provider: Provider, begun: asyncio.Fut
             await _over_websocket(ari, call_id)
         else:
             await _over_audiosocket(ari, call_id)
-        await asyncio.wait_for(begun, MEDIA_WITHIN)
+        if not await asyncio.wait_for(begun, MEDIA_WITHIN):
+            raise NotJoinedError(BRIDGE_LOST)
         _check(await ari.ask("POST", "bridges", body={"type": "mixing", "bridgeId": call_id}))
         members = {"channel": f"{call_id},{media_id(call_id)}"}
         _check(await ari.ask("POST", f"bridges/{call_id}/addChannel", query=members))
@@ -109,15 +111,15 @@ async def _over_audiosocket(ari: Ari, call_id: str) -> None:
 
 async def _open(call_id: str, media: WebSocketMedia | AudioSocketMedia) -> Room:
     """Hand the call to the first bridge that takes it."""
-    for _ in range(TRIES):
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + BRIDGE_WITHIN
+    while loop.time() < deadline:
         room = await aside(pick_bridge)
-        if room is None:
-            break
-        try:
-            await aside(open_session, room=room, call_id=call_id, media=media)
-        except BridgeRefusedError:
-            continue
-        return room
+        if room is not None:
+            with suppress(BridgeRefusedError):
+                await aside(open_session, room=room, call_id=call_id, media=media)
+                return room
+        await asyncio.sleep(LOOK_AGAIN)
     raise NotJoinedError(NO_BRIDGE)
 
 
