@@ -79,14 +79,14 @@ async def connect(pbx: Pbx, channel: Channel, *, host: str, data: str, rate: int
     leg = AudioSocketLeg(writer, rate=rate)
     channel.leg = leg
     leg.send(_UUID, ident.bytes)
+    pbx.add(channel)
+    pbx.tell_dial(channel, "", channel.dialled)
     channel.task = pbx.spawn(_follow(pbx, channel, leg, reader))
 
 
 async def _follow(pbx: Pbx, channel: Channel, leg: AudioSocketLeg, reader: asyncio.StreamReader) -> None:
     """Answer, then read until the app hangs up, breaks off or says what Asterisk does not understand."""
-    await asyncio.sleep(0)
-    pbx.set_state(channel, "Up")
-    pbx.enter(channel)
+    pbx.media_answers(channel)
     known = _RATES if pbx.config.can.audiosocket_rates else {KINDS[8000]: 8000}
     try:
         while True:

@@ -41,7 +41,7 @@ async def destroy(asked: Asked) -> None:
 async def add(asked: Asked) -> None:
     """All channels or none."""
     bridge = bridge_of(asked)
-    names = [name.strip() for name in (asked.get("channel") or "").split(",") if name.strip()]
+    names = asked.names("channel")
     if not names:
         raise bad_request("Missing parameter channel")
     channels = [asked.pbx.channels.get(name) for name in names]
@@ -53,13 +53,14 @@ async def add(asked: Asked) -> None:
     for channel in channels:
         if channel is not None:
             bridge.app = bridge.app or channel.app
+            bridge.unheard = bridge.unheard or bridge.id in asked.pbx.channels
             asked.pbx.bridge(bridge, channel)
 
 
 async def remove(asked: Asked) -> None:
     bridge = bridge_of(asked)
-    for name in (asked.get("channel") or "").split(","):
-        channel = asked.pbx.channels.get(name.strip())
+    for name in asked.names("channel"):
+        channel = asked.pbx.channels.get(name)
         if channel is None:
             raise bad_request("Channel not found")
         if channel.bridge is not bridge:
@@ -79,7 +80,7 @@ async def record(asked: Asked) -> Answer:
         raise conflict(f"Recording '{name}' already exists and can not be overwritten")
     recording = asked.pbx.live[name] = Recording(name=name, format=form, target=f"bridge:{bridge.id}")
     bridge.recorders.append(recording)
-    asked.pbx.apps.tell(bridge.app, "RecordingStarted", recording=recording.live())
+    asked.pbx.tell_of(bridge, "RecordingStarted", recording=recording.live())
     return Answer(recording.live(), 201, "Created")
 
 

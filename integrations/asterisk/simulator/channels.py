@@ -38,7 +38,10 @@ class Leg(Protocol):
 
 @dataclass(eq=False)
 class Channel:
-    """One channel. `task` is what it is doing, e.g. ringing; cancelled when it is hung up."""
+    """One channel. `task` is what it is doing, e.g. ringing; cancelled when it is hung up.
+
+    What its application hears of it: everything, but of a `spied` one's snoop only what happens inside the application.
+    """
 
     id: str
     name: str
@@ -48,29 +51,28 @@ class Channel:
     protocol_id: str = ""
     caller_name: str = ""
     caller_number: str = ""
-    connected_number: str = ""
     variables: dict[str, str] = field(default_factory=dict)
     created_at: float = field(default_factory=time.time)
     in_stasis: bool = False
     dialable: str | None = None
+    dialled: str = ""
     leg: Leg | None = None
     bridge: Bridge | None = None
     spied: Channel | None = None
     gone: bool = False
     task: asyncio.Task[None] | None = None
-    shows: tuple[str, ...] = ()
 
     def shown(self) -> Json:
         app_name, app_data = "AppDial2", "(Outgoing Line)"
         if self.in_stasis:
             app_name, app_data = "Stasis", ",".join([self.app, *self.args])
-        snapshot: Json = {
+        return {
             "id": self.id,
             "name": self.name,
             "state": self.state,
             "protocol_id": self.protocol_id,
             "caller": {"name": self.caller_name, "number": self.caller_number},
-            "connected": {"name": "", "number": self.connected_number},
+            "connected": {"name": self.caller_name, "number": self.caller_number},
             "accountcode": "",
             "dialplan": {
                 "context": "default",
@@ -82,20 +84,22 @@ class Channel:
             "creationtime": timestamp(self.created_at),
             "language": "en",
         }
-        if self.shows:
-            snapshot["channelvars"] = {name: self.variables.get(name, "") for name in self.shows}
-        return snapshot
 
 
 @dataclass(eq=False)
 class Bridge:
-    """A mixing bridge: carries what each member says to the others."""
+    """A mixing bridge: carries what each member says to the others.
+
+    unheard: it has the id of a channel. Asterisk keeps an application's subscriptions by bare id, so the application
+    hears nothing of such a bridge.
+    """
 
     id: str
     app: str
     name: str = ""
     channels: list[Channel] = field(default_factory=list)
     recorders: list[Any] = field(default_factory=list)
+    unheard: bool = False
     created_at: float = field(default_factory=time.time)
 
     @property

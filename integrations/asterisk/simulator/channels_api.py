@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from typing import Any
 
 from .channels import Channel, fresh_id
@@ -21,6 +22,7 @@ _REASONS = {
     "normal_unspecified": 31, "number_incomplete": 28, "codec_mismatch": 127, "interworking": 127, "failure": 38,
     "answered_elsewhere": 26,
 }  # fmt: skip
+_AS_SIP = {1: 404, 17: 486, 19: 480, 21: 403, 34: 503}
 
 
 def channel_of(asked: Asked, *, in_stasis: bool = False) -> Channel:
@@ -43,11 +45,13 @@ def wanted_id(asked: Asked, name: str = "channelId") -> str:
     return ident
 
 
-def _outgoing(asked: Asked) -> tuple[Channel, str, str]:
+def _outgoing(asked: Asked, *, missing_app: str) -> tuple[Channel, str, str]:
     """A channel towards the endpoint asked for, not dialled yet; its number and trunk."""
     endpoint = asked.get("endpoint")
     if endpoint is None:
         raise bad_request("Endpoint must be specified")
+    if asked.get("app") is None:
+        raise bad_request(missing_app)
     for form in (asked.get("formats") or "").split(","):
         if form and form.strip() not in _FORMATS:
             raise bad_request(f"Provided format ({form.strip()}) was not found")
@@ -60,22 +64,19 @@ def _outgoing(asked: Asked) -> tuple[Channel, str, str]:
         name=asked.pbx.next_name(f"PJSIP/{trunk}"),
         app=asked.get("app") or "",
         args=args.split(",") if args else [],
-        protocol_id=fresh_id(),
+        protocol_id=str(uuid.uuid4()),
         variables=asked.variables,
-        connected_number=caller["number"] if caller else (asked.get("callerId") or ""),
         caller_name=caller["name"] if caller else "",
-        caller_number=number,
+        caller_number=caller["number"] if caller else (asked.get("callerId") or ""),
     )
     return channel, number, trunk
 
 
 async def originate(asked: Asked) -> Json:
     """POST /channels and /channels/{id}: rings at once; the application hears of it by events."""
-    if asked.get("app") is None:
-        raise bad_request("Application or extension must be specified")
     if asked.get("originator") and asked.get("formats"):
         raise bad_request("Originator and formats can't both be specified")
-    channel, number, trunk = _outgoing(asked)
+    channel, number, trunk = _outgoing(asked, missing_app="Application or extension must be specified")
     timeout = asked.number("timeout")
     asked.pbx.add(channel)
     shown = channel.shown()
@@ -86,12 +87,12 @@ async def originate(asked: Asked) -> Json:
 
 async def create(asked: Asked) -> Json:
     """POST /channels/create: in the application at once, dialled later, so that early media reaches a bridge."""
-    if asked.get("app") is None:
-        raise bad_request("Application must be specified")
-    channel, number, trunk = _outgoing(asked)
+    channel, number, trunk = _outgoing(asked, missing_app="Application must be specified")
     asked.pbx.add(channel)
     channel.dialable = f"{number}@{trunk}"
     shown = channel.shown()
+    data = ",".join([channel.app, *channel.args])
+    asked.pbx.tell(channel, "ChannelDialplan", dialplan_app="Stasis", dialplan_app_data=data)
     asked.pbx.enter(channel)
     return shown
 
@@ -127,7 +128,10 @@ async def hang_up(asked: Asked) -> None:
     if reason is not None and reason not in _REASONS:
         raise AriError(400, "Invalid reason for hangup reason provided", reason="Invalid Reason")
     cause = code if code is not None else _REASONS[reason or "normal"]
-    asked.pbx.hang_up(channel, cause=cause, request={"soft": True, "cause": 32})
+    asked.pbx.tell(channel, "ChannelHangupRequest", cause=32, soft=True)
+    if not channel.in_stasis and channel.state != "Up":
+        asked.pbx.tell_dial(channel, "NOANSWER", channel.dialled)
+    asked.pbx.hang_up(channel, cause=cause, tech_cause=_AS_SIP.get(cause))
 
 
 async def read_variable(asked: Asked) -> Json:
@@ -143,7 +147,7 @@ async def write_variable(asked: Asked) -> None:
     channel, name = channel_of(asked, in_stasis=True), asked.get("variable")
     if name is None:
         raise bad_request("Variable name is required")
-    channel.variables[name] = asked.get("value") or ""
+    asked.pbx.set_variable(channel, name, asked.get("value") or "")
 
 
 async def answer(asked: Asked) -> None:
@@ -184,7 +188,8 @@ async def snoop(asked: Asked) -> Json:
 
 
 async def go_on(asked: Asked) -> None:
-    """POST /channels/{id}/continue into a context that runs AMD() and comes back with [amd, status, cause]."""
+    """POST /channels/{id}/continue into a context that runs AMD() and comes back with [amd, status, cause]. Into
+    another one: a snoop is gone without a word, a call is hung up."""
     channel, context = channel_of(asked, in_stasis=True), asked.get("context") or "default"
     asked.pbx.leave(channel)
     if context not in asked.pbx.config.contexts:

@@ -18,7 +18,7 @@ from .errors import AriError, bad_request, not_found
 from .faults import FAULTS, MOMENTS, parse_rules
 from .media_websocket import MediaLeg
 from .numbers import MANNERS, OUTCOMES, parse_script
-from .pbx import NORMAL, Pbx
+from .pbx import Pbx
 from .phones import RATE, Phone
 
 Json = dict[str, Any]
@@ -130,7 +130,7 @@ def _channel(pbx: Pbx, request: Request) -> Channel:
 
 async def hang_up(pbx: Pbx, request: Request) -> Json:
     channel = _channel(pbx, request)
-    pbx.hang_up(channel, cause=NORMAL if channel.bridge else 0)
+    pbx.far_end_hangs_up(channel)
     return {"hung_up": channel.id}
 
 
@@ -180,7 +180,7 @@ async def drop_media(pbx: Pbx, request: Request) -> Json:
     channel = _channel(pbx, request)
     if not isinstance(channel.leg, MediaLeg | AudioSocketLeg):
         raise bad_request("That channel has no media socket.")
-    pbx.hang_up(channel, cause=NORMAL, tech_cause=1001 if isinstance(channel.leg, MediaLeg) else None)
+    pbx.hang_up(channel, cause=38, tech_cause=1001 if isinstance(channel.leg, MediaLeg) else None)
     return {"dropped": channel.id}
 
 

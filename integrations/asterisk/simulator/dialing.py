@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Literal
+from dataclasses import dataclass
 
-from .apps import Json
 from .channels import Channel
 from .errors import allocation_failed, bad_request
-from .numbers import Story, cause_of, decide
-from .pbx import NORMAL, Pbx
+from .numbers import Story, cause_of, decide, dial_status_of
+from .pbx import Pbx
 from .phones import Phone
 
-Moment = Literal["placed", "ringing", "answered", "ended"]
 _POST_DIAL_SECS = 0.4
+_GAVE_UP, _GAVE_UP_SIP = 19, 480
 
 
 def parse_endpoint(pbx: Pbx, endpoint: str) -> tuple[str, str]:
@@ -31,78 +30,97 @@ def parse_endpoint(pbx: Pbx, endpoint: str) -> tuple[str, str]:
 def dial(pbx: Pbx, channel: Channel, *, number: str, trunk: str, timeout: float | None) -> None:
     """Send the INVITE. `timeout` in simulated seconds, None for none; `channel` is told of by events."""
     story = decide(seed=pbx.config.seed, number=number, script=pbx.scripts.get(number) or pbx.scripts.get("*"))
-    caller = f"{channel.caller_name} <{channel.connected_number}>".strip()
-    entry = pbx.ledger.place(number=number, trunk=trunk, channel_id=channel.id, caller_id=caller, app=channel.app)
-    pbx.dials[channel.id] = entry
-
-    def far_end_hangs_up() -> None:
-        pbx.hang_up(channel, cause=NORMAL if channel.bridge else 0)
-
-    phone = Phone(story, keep_secs=pbx.config.keep_secs, hang_up=far_end_hangs_up)
+    caller = f"{channel.caller_name} <{channel.caller_number}>".strip()
+    details = {"number": number, "trunk": trunk, "channel_id": channel.id, "caller_id": caller, "app": channel.app}
+    pbx.dials[channel.id] = pbx.ledger.place(**details)
+    phone = Phone(story, keep_secs=pbx.config.keep_secs, hang_up=lambda: pbx.far_end_hangs_up(channel))
     channel.leg = phone
+    channel.dialled = f"{number}@{trunk}"
     pbx.keep_phone(channel, phone)
-    channel.task = pbx.spawn(_play(pbx, channel, phone, story, timeout=timeout))
+    _Dialling(pbx, channel, phone, story, created=channel.in_stasis).start(timeout)
 
 
-def _told(pbx: Pbx, channel: Channel, status: str, dialstring: str) -> None:
-    fields: Json = {"dialstatus": status, "forward": "", "dialstring": dialstring, "peer": channel.shown()}
-    pbx.apps.tell(channel.app, "Dial", **fields)
+@dataclass(frozen=True)
+class _Dialling:
+    """`created`: the channel was in its application before it was dialled, and some events differ."""
 
+    pbx: Pbx
+    channel: Channel
+    phone: Phone
+    story: Story
+    created: bool
 
-def _moment(pbx: Pbx, channel: Channel, moment: Moment) -> None:
-    """Where a fault may strike: the event socket drops at this very moment."""
-    number = pbx.dials[channel.id].number if channel.id in pbx.dials else ""
-    if pbx.faults.for_dial(moment=moment, number=number):
-        pbx.apps.drop(channel.app)
+    def start(self, timeout: float | None) -> None:
+        self.channel.task = self.pbx.spawn(self._play(timeout))
 
+    async def _play(self, timeout: float | None) -> None:
+        self._status("")
+        self._moment("placed")
+        try:
+            async with asyncio.timeout(None if timeout is None else timeout / self.pbx.config.speed):
+                code = await self._until_answered()
+        except TimeoutError:
+            self._give_up()
+            return
+        if code == 200:
+            await self._talk()
+        else:
+            self._refused(code)
 
-async def _play(pbx: Pbx, channel: Channel, phone: Phone, story: Story, *, timeout: float | None) -> None:
-    entry = pbx.dials[channel.id]
-    dialstring = f"{entry.number}@{entry.trunk}"
-    _told(pbx, channel, "", dialstring)
-    _moment(pbx, channel, "placed")
-    try:
-        async with asyncio.timeout(None if timeout is None else timeout / pbx.config.speed):
-            code = await _until_answered(pbx, channel, story, dialstring)
-    except TimeoutError:
-        code = 480
-    if code != 200:
-        _fail(pbx, channel, code, dialstring)
-        return
-    await _talk(pbx, channel, phone, story, dialstring)
+    async def _until_answered(self) -> int:
+        """The SIP code that ends the wait; none comes where nobody replies or nobody picks up."""
+        if not self.pbx.trunk_alive or self.story.outcome == "dead_trunk":
+            await asyncio.Event().wait()
+        await self.pbx.pause(_POST_DIAL_SECS)
+        if self.story.early_media:
+            self._status("PROGRESS")
+        elif self.story.rings:
+            self._ring()
+        await self.pbx.pause(self.story.ring_secs if self.story.rings or self.story.answers else 0.0)
+        if self.story.outcome == "no_answer":
+            await asyncio.Event().wait()
+        return 200 if self.story.answers else self.story.sip_code
 
+    def _ring(self) -> None:
+        """State and Dial come from two threads of Asterisk: sometimes the one is first, sometimes the other."""
+        self.pbx.dials[self.channel.id].ringing_at = time.time()
+        if self.story.voice % 2:
+            self._status("RINGING")
+            self.pbx.set_state(self.channel, "Ringing")
+        else:
+            self.pbx.set_state(self.channel, "Ringing")
+            self._status("RINGING")
+        self._moment("ringing")
 
-async def _until_answered(pbx: Pbx, channel: Channel, story: Story, dialstring: str) -> int:
-    """The SIP code that ends the wait; never comes back from a dead trunk."""
-    if not pbx.trunk_alive or story.outcome == "dead_trunk":
-        await asyncio.Event().wait()
-    await pbx.pause(_POST_DIAL_SECS)
-    if story.early_media:
-        _told(pbx, channel, "PROGRESS", dialstring)
-    elif story.rings:
-        pbx.set_state(channel, "Ringing")
-        _told(pbx, channel, "RINGING", dialstring)
-    pbx.dials[channel.id].ringing_at = time.time() if story.rings else None
-    _moment(pbx, channel, "ringing")
-    await pbx.pause(story.ring_secs if story.rings or story.answers else 0.0)
-    return 200 if story.answers else story.sip_code
+    def _give_up(self) -> None:
+        """Nobody picked up in time, or nobody replied at all: no last Dial, and of an originated call no request."""
+        request = {"cause": 32, "soft": True} if self.created else None
+        rang = self.pbx.dials[self.channel.id].ringing_at is not None
+        outcome = "no_answer" if rang else "no_reply"
+        hang_up = self.pbx.hang_up
+        hang_up(self.channel, cause=_GAVE_UP, tech_cause=_GAVE_UP_SIP, request=request, outcome=outcome)
 
+    def _refused(self, code: int) -> None:
+        self.pbx.tell(self.channel, "ChannelHangupRequest", cause=cause_of(code), **self.pbx.said_as_sip(code))
+        if not self.created:
+            self._status(dial_status_of(code))
+        self.pbx.hang_up(self.channel, cause=cause_of(code), tech_cause=code, outcome=self.story.outcome)
 
-def _fail(pbx: Pbx, channel: Channel, code: int, dialstring: str) -> None:
-    """Dial.dialstatus is as coarse as the real one: BUSY, CONGESTION or NOANSWER."""
-    status = {486: "BUSY", 600: "BUSY", 503: "CONGESTION"}.get(code, "NOANSWER")
-    _told(pbx, channel, status, dialstring)
-    pbx.hang_up(channel, cause=cause_of(code), tech_cause=code)
+    async def _talk(self) -> None:
+        self.pbx.dials[self.channel.id].answered_at = time.time()
+        self.phone.answer()
+        self.pbx.set_state(self.channel, "Up")
+        self._status("ANSWER")
+        self._moment("answered")
+        if not self.created:
+            self.pbx.enter(self.channel)
+        await self.pbx.pause(self.story.talk_secs)
+        self.pbx.far_end_hangs_up(self.channel)
 
+    def _status(self, status: str) -> None:
+        self.pbx.tell_dial(self.channel, status, self.channel.dialled)
 
-async def _talk(pbx: Pbx, channel: Channel, phone: Phone, story: Story, dialstring: str) -> None:
-    entry = pbx.dials[channel.id]
-    entry.answered_at = time.time()
-    phone.answer()
-    pbx.set_state(channel, "Up")
-    _told(pbx, channel, "ANSWER", dialstring)
-    _moment(pbx, channel, "answered")
-    if not channel.in_stasis:
-        pbx.enter(channel)
-    await pbx.pause(story.talk_secs)
-    pbx.hang_up(channel, cause=NORMAL if channel.bridge else 0)
+    def _moment(self, moment: str) -> None:
+        """Where a fault may strike: the event socket drops at this very moment."""
+        if self.pbx.faults.for_dial(moment=moment, number=self.channel.dialled.rpartition("@")[0]):
+            self.pbx.apps.drop(self.channel.app)

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from .apps import EventSocket
 from .errors import AriError
 from .faults import Rule
-from .rest import Answer, Json, Rest, parse_body
+from .rest import Answer, CrashError, Json, Rest, parse_body
 
 _BAD = (orjson.JSONDecodeError, AttributeError)
 
@@ -85,7 +85,10 @@ class _Session:
         except AriError as error:
             answer, rule = Answer(error.body, error.status, error.reason), None
         except _BAD:
-            answer, rule = Answer({"message": "Unable to parse request"}, 400, "Bad request"), None
+            answer, rule = Answer(None, 400, "Failed to parse request message JSON"), None
+        except CrashError:
+            self.rest.pbx.restart()
+            return
         if rule is not None and rule.fault == "hold":
             return
         if rule is not None and rule.fault == "cut_off":
@@ -103,7 +106,11 @@ class _Session:
         raw = str(request.get("message_body") or "").encode()
         if raw and not request.get("content_type"):
             raise AriError(400, "No 'content_type' for 'message_body'.", reason="Bad request")
-        body, form = parse_body(raw, str(request.get("content_type") or ""))
+        try:
+            body, form = parse_body(raw, str(request.get("content_type") or ""))
+        except AriError as error:
+            message = "Unable to parse 'message_body' as 'application/json'."
+            raise AriError(400, message, reason="Bad request") from error
         listed = {str(one["name"]): str(one["value"]) for one in request.get("query_strings") or []}
         return await self.rest.answer(
             method=str(request.get("method") or "").upper(),

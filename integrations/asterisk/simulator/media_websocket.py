@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
+from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -23,6 +24,8 @@ Json = dict[str, Any]
 QUEUE_MAX, XOFF, XON = 1000, 900, 800
 _LONGEST_TEXT = 128
 _GOING_AWAY, _NORMAL_CLOSE = 1001, 1000
+_BROKEN = (1005, 1006)  # without a close frame
+_OUT_OF_ORDER = 38
 _OUTGOING_MAX = 500
 
 
@@ -123,8 +126,8 @@ class MediaLeg:
         if self.as_json:
             try:
                 fields = orjson.loads(text)
-                name = str(fields["command"])
-            except (orjson.JSONDecodeError, TypeError, KeyError):
+                name = str(fields.get("command"))
+            except (orjson.JSONDecodeError, AttributeError):
                 self.say("ERROR", error_text="Unable to parse JSON command")
                 return None
         else:
@@ -179,8 +182,13 @@ class MediaLeg:
         )
 
     def turn(self, fields: Json) -> None:
-        if fields.get("direction") in ("in", "out", "both"):
-            self.direction = fields["direction"]
+        wanted = fields.get("direction")
+        if wanted in ("in", "out", "both"):
+            self.direction = wanted
+        elif wanted is None:
+            self.say("ERROR", error_text="SET_MEDIA_DIRECTION requires a 'direction' parameter.\n")
+        else:
+            self.say("ERROR", error_text=f"'{wanted}' is not a valid direction for SET_MEDIA_DIRECTION.\n")
 
 
 _COMMANDS: dict[str, Callable[[MediaLeg, Json], None]] = {
@@ -201,13 +209,13 @@ def media_route(pbx: Pbx) -> WebSocketRoute:
 
     async def serve(websocket: WebSocket) -> None:
         leg = _leg(pbx, str(websocket.path_params["connection_id"]))
-        if leg is None or leg.connected or "media" not in (websocket.scope.get("subprotocols") or []):
-            await websocket.close()
+        if leg is None or leg.connected:
+            await websocket.send_denial_response(Response(status_code=404 if leg is None else 409))
             return
-        await websocket.accept(subprotocol="media")
+        offered = websocket.scope.get("subprotocols") or []
+        await websocket.accept(subprotocol="media" if "media" in offered else None)
         leg.start()
-        pbx.set_state(leg.channel, "Up")
-        pbx.enter(leg.channel)
+        pbx.media_answers(leg.channel)
         await _carry(pbx, leg, websocket)
 
     return WebSocketRoute("/media/{connection_id}", serve)
@@ -225,7 +233,7 @@ async def _carry(pbx: Pbx, leg: MediaLeg, websocket: WebSocket) -> None:
             await (websocket.send_bytes(one) if isinstance(one, bytes) else websocket.send_text(one))
         await websocket.close()
     except (WebSocketDisconnect, RuntimeError):
-        pbx.hang_up(leg.channel, cause=NORMAL, tech_cause=_GOING_AWAY)
+        _over(pbx, leg, cause=_OUT_OF_ORDER, tech_cause=_GOING_AWAY)
     finally:
         reader.cancel()
 
@@ -234,10 +242,15 @@ async def _read(pbx: Pbx, leg: MediaLeg, websocket: WebSocket) -> None:
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
-            pbx.hang_up(leg.channel, cause=NORMAL, tech_cause=_GOING_AWAY)
+            _over(pbx, leg, cause=_OUT_OF_ORDER if message.get("code") in _BROKEN else NORMAL, tech_cause=_GOING_AWAY)
             return
         if message.get("bytes") is not None:
             leg.hear_binary(message["bytes"])
         elif leg.command(message.get("text") or "") == "HANGUP":
-            pbx.hang_up(leg.channel, cause=NORMAL, tech_cause=_NORMAL_CLOSE)
+            _over(pbx, leg, cause=NORMAL, tech_cause=_NORMAL_CLOSE)
             return
+
+
+def _over(pbx: Pbx, leg: MediaLeg, *, cause: int, tech_cause: int) -> None:
+    request = {"cause": cause, **pbx.said_as_sip(tech_cause)}
+    pbx.hang_up(leg.channel, cause=cause, tech_cause=tech_cause, request=request)

@@ -20,7 +20,7 @@ MANNERS: tuple[str, ...] = get_args(Manner)
 
 # SIP answer -> Q.850 cause; what is not named is 127
 CAUSES = {
-    401: 21, 403: 21, 404: 1, 407: 21, 408: 18, 410: 22, 480: 19, 484: 28, 485: 1, 486: 17, 488: 58,
+    401: 21, 403: 21, 404: 1, 407: 21, 408: 18, 410: 22, 420: 3, 480: 19, 484: 28, 485: 1, 486: 17, 488: 58,
     500: 38, 502: 27, 504: 102, 600: 17, 603: 21, 604: 1, 606: 58,
 }  # fmt: skip
 _INTERWORKING, _CONGESTION = 127, 34
@@ -40,6 +40,15 @@ _MIX: tuple[tuple[Outcome, float], ...] = (
 )
 
 
+def dial_status_of(code: int) -> str:
+    """What the last Dial event says: next to nothing."""
+    if code in (486, 600):
+        return "BUSY"
+    if code == 420:
+        return "CHANUNAVAIL"
+    return "CONGESTION" if cause_of(code) == _CONGESTION else "NOANSWER"
+
+
 def cause_of(code: int) -> int:
     """The Q.850 cause of a SIP answer."""
     if code in CAUSES:
@@ -51,7 +60,8 @@ def cause_of(code: int) -> int:
 class Script:
     """What is ordered for one number; None leaves the seeded value. Seconds are simulated ones, but for barge_in_secs.
 
-    outcome: `sip` answers with sip_code. early_media: the far end is heard before it answers (183).
+    outcome: `sip` answers with sip_code; no_answer rings until the PBX gives up; dead_trunk never replies.
+    early_media: the far end is heard before it answers (183).
     manner: talk (says hello, answers when spoken to), listen (silent), tone (tone_hz without a pause),
     barge_in (speaks up barge_in_secs into whatever it hears), machine (a greeting, a beep, silence).
     turns: hangs up after speaking so often.
@@ -92,11 +102,11 @@ class Story:
     @property
     def amd(self) -> tuple[str, str, float]:
         """AMDSTATUS, AMDCAUSE and the seconds it takes to know."""
-        if self.manner == "machine":
-            return "MACHINE", "MAXWORDS-3-2", 1.95
-        if self.manner == "listen":
-            return "NOTSURE", "TOOLONG-5000", 5.0
-        return "HUMAN", "HUMAN-800-800", 1.7
+        if self.manner in ("machine", "tone"):
+            return "MACHINE", "LONGGREETING-1500-1500", 1.8
+        if self.manner == "listen":  # somebody who waits in silence is taken for a machine
+            return "MACHINE", "INITIALSILENCE-2500-2500", 2.5
+        return "HUMAN", "HUMAN-800-800", 2.7
 
 
 def decide(*, seed: int, number: str, script: Script | None = None) -> Story:

@@ -103,7 +103,22 @@ class Pbx:
 
     def tell(self, channel: Channel, kind: str, **fields: Any) -> None:
         """An event about `channel` for its application."""
-        self.apps.tell(channel.app, kind, **fields, channel=channel.shown())
+        if channel.spied is None or channel.in_stasis:
+            self.apps.tell(channel.app, kind, **fields, channel=channel.shown())
+
+    def tell_of(self, about: Bridge, kind: str, **fields: Any) -> None:
+        """An event about a bridge for its application."""
+        if not about.unheard:
+            self.apps.tell(about.app, kind, **fields)
+
+    def set_variable(self, channel: Channel, name: str, value: str) -> None:
+        channel.variables[name] = value
+        self.tell(channel, "ChannelVarset", variable=name, value=value)
+
+    def tell_dial(self, channel: Channel, status: str, dialstring: str) -> None:
+        """A Dial event: a call's, or a media channel's."""
+        fields = {"dialstatus": status, "forward": "", "dialstring": dialstring}
+        self.apps.tell(channel.app, "Dial", **fields, peer=channel.shown())
 
     def set_state(self, channel: Channel, state: str) -> None:
         if channel.state != state:
@@ -113,10 +128,18 @@ class Pbx:
     def enter(self, channel: Channel) -> None:
         """The channel enters its application; dropped where the application has no socket."""
         if not self.apps.hears(channel.app):
-            self.hang_up(channel, cause=NORMAL)
+            self.hang_up(channel, cause=0)
             return
+        if channel.spied is None:
+            self.set_variable(channel, "STASISSTATUS", "")
         channel.in_stasis = True
         self.tell(channel, "StasisStart", args=channel.args)
+
+    def media_answers(self, channel: Channel) -> None:
+        """A media channel's socket stands."""
+        self.set_state(channel, "Up")
+        self.tell_dial(channel, "ANSWER", channel.dialled)
+        self.enter(channel)
 
     def leave(self, channel: Channel) -> None:
         """Out of its bridge and its application."""
@@ -125,23 +148,38 @@ class Pbx:
         if channel.in_stasis:
             self.tell(channel, "StasisEnd")
             channel.in_stasis = False
+            self.set_variable(channel, "STASISSTATUS", "SUCCESS")
 
     def hang_up(
-        self, channel: Channel, *, cause: int, tech_cause: int | None = None, request: dict[str, Any] | None = None
+        self,
+        channel: Channel,
+        *,
+        cause: int,
+        tech_cause: int | None = None,
+        request: dict[str, Any] | None = None,
+        outcome: str = "cancelled",
     ) -> None:
-        """End a channel. `request`: somebody asked for it, so ChannelHangupRequest comes first, with these fields."""
+        """End a channel. `request`: somebody asked for it, so ChannelHangupRequest comes first, with these fields.
+        `outcome`: what the ledger says of a dial that was not answered."""
         if channel.gone:
             return
         if request is not None:
             self.tell(channel, "ChannelHangupRequest", **request)
         self.leave(channel)
         self._let_go(channel)
-        said = {"tech_cause": tech_cause} if tech_cause and self.config.can.tech_cause else {}
+        said = self.said_as_sip(tech_cause)
         self.tell(channel, "ChannelDestroyed", cause=cause, cause_txt=CAUSE_TEXTS.get(cause, "Unknown"), **said)
-        outcome = "answered" if channel.state == "Up" else "cancelled" if request else "failed"
+        outcome = "answered" if channel.state == "Up" else outcome
         self._end_dial(channel, outcome=outcome, cause=cause, tech_cause=tech_cause)
         for snoop in [one for one in self.channels.values() if one.spied is channel]:
             self.hang_up(snoop, cause=0)
+
+    def far_end_hangs_up(self, channel: Channel) -> None:
+        """A BYE: no cause in the request, and none in the end where nobody was bridged to the channel."""
+        self.hang_up(channel, cause=NORMAL if channel.bridge else 0, request={})
+
+    def said_as_sip(self, tech_cause: int | None) -> dict[str, Any]:
+        return {"tech_cause": tech_cause} if tech_cause and self.config.can.tech_cause else {}
 
     def _let_go(self, channel: Channel) -> None:
         channel.gone = True
@@ -165,22 +203,24 @@ class Pbx:
             self.unbridge(channel)
         bridge.channels.append(channel)
         channel.bridge = bridge
-        self.tell(channel, "ChannelEnteredBridge", bridge=bridge.shown())
+        self.tell_of(bridge, "ChannelEnteredBridge", bridge=bridge.shown(), channel=channel.shown())
 
     def unbridge(self, channel: Channel) -> None:
         bridge = channel.bridge
         if bridge is not None:
             bridge.channels.remove(channel)
             channel.bridge = None
-            self.tell(channel, "ChannelLeftBridge", bridge=bridge.shown())
+            self.tell_of(bridge, "ChannelLeftBridge", bridge=bridge.shown(), channel=channel.shown())
+            for recording in [] if bridge.channels else list(bridge.recorders):
+                self.finish(recording)
 
     def destroy_bridge(self, bridge: Bridge) -> None:
-        for channel in list(bridge.channels):
+        for channel in reversed(bridge.channels[:]):
             self.unbridge(channel)
         for recording in list(bridge.recorders):
             self.finish(recording)
         self.bridges.pop(bridge.id, None)
-        self.apps.tell(bridge.app, "BridgeDestroyed", bridge=bridge.shown())
+        self.tell_of(bridge, "BridgeDestroyed", bridge=bridge.shown())
 
     # Recordings
 
@@ -192,5 +232,5 @@ class Pbx:
                 recording.state = "done"
                 if keep:
                     self.stored[recording.name] = recording
-                self.apps.tell(bridge.app, "RecordingFinished", recording=recording.live())
+                self.tell_of(bridge, "RecordingFinished", recording=recording.live())
         self.live.pop(recording.name, None)

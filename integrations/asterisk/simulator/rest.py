@@ -41,13 +41,18 @@ class Asked:
         return None if value is None or value == "" else str(value)
 
     def number(self, name: str) -> int | None:
+        """A whole number, 0 where it is none, as C reads it."""
         value = self.get(name)
         if value is None:
             return None
-        try:
-            return int(value)
-        except ValueError as error:
-            raise bad_request(f"Invalid value for {name}") from error
+        return int(value) if value.lstrip("-").isdecimal() else 0
+
+    def names(self, name: str) -> list[str]:
+        """A list: split at commas in the query, but not in a JSON body, where it must be an array."""
+        if name in self.body:
+            given = self.body[name]
+            return [str(one) for one in given] if isinstance(given, list) else [str(given)]
+        return [one for one in self.query.get(name, "").split(",") if one]
 
     @property
     def variables(self) -> dict[str, str]:
@@ -76,6 +81,10 @@ class Answer:
 
 
 Handler = Callable[[Asked], Awaitable[Any]]
+
+
+class CrashError(Exception):
+    """Asterisk dies of this request."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +198,11 @@ def http_route(rest: Rest) -> Route:
             return _http(_refusal(error), headers)
         path = "/" + str(request.path_params["path"])
         query = {**request.query_params, **form}
-        answer, rule = await rest.answer(method=request.method, path=path, query=query, body=body, user=user)
+        try:
+            answer, rule = await rest.answer(method=request.method, path=path, query=query, body=body, user=user)
+        except CrashError:
+            rest.pbx.restart()
+            return CutOff()
         if rule is not None and rule.fault == "hold":
             await asyncio.sleep(_HOLD_SECS)
         return CutOff() if rule is not None and rule.fault in ("hold", "cut_off") else _http(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 import socket
 import sys
 import threading
@@ -46,7 +47,13 @@ def _config(options: dict[str, Any]) -> SimulatorConfig:
     return dataclasses.replace(SimulatorConfig(), **given)
 
 
+def _quiet(record: logging.LogRecord) -> bool:
+    """uvicorn reports each refused handshake as an error, although it was refused on purpose."""
+    return "without completing handshake" not in record.getMessage()
+
+
 def _server(config: SimulatorConfig, *, host: str, port: int) -> uvicorn.Server:
+    logging.getLogger("uvicorn.error").addFilter(_quiet)
     return uvicorn.Server(
         uvicorn.Config(
             create_app(config),

@@ -57,13 +57,17 @@ def _application(asked: Asked, name: str) -> Json:
     }
 
 
+def _known(asked: Asked, name: str) -> bool:
+    """Without a socket only as long as channels of it are up."""
+    return asked.pbx.apps.hears(name) or any(one.app == name for one in asked.pbx.channels.values())
+
+
 async def applications(asked: Asked) -> list[Json]:
-    return [_application(asked, name) for name in asked.pbx.apps.sockets]
+    return [_application(asked, name) for name in asked.pbx.apps.sockets if _known(asked, name)]
 
 
 async def application(asked: Asked) -> Json:
-    """Known as soon as it once had a socket."""
-    if asked.path["applicationName"] not in asked.pbx.apps.sockets:
+    if not _known(asked, asked.path["applicationName"]):
         raise not_found("Application not found")
     return _application(asked, asked.path["applicationName"])
 
