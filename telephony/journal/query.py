@@ -80,7 +80,7 @@ def page_of_calls(want: Want) -> Page:
     bounds = id_bounds(want.filters)
     if bounds is None:
         return Page(calls=())
-    conditions = [*_cursor_conditions(want), *bounds, *text_condition(want.filters.q)]
+    conditions = [*_cursor_conditions(want), *bounds, *outcome_condition(want.filters), *text_condition(want.filters.q)]
     # MATERIALIZED keeps the order of work: first the ids, by index alone, then whole rows.
     query = sql.SQL(
         "WITH picked AS MATERIALIZED (SELECT id, place FROM ({branches}) AS found ORDER BY place {way} LIMIT {limit}) "
@@ -150,7 +150,12 @@ def one_of(column: str, ids: Sequence[int]) -> Part:
 
 def status_condition(filters: Filters) -> list[Part]:
     """Calls of these statuses."""
-    return [sql.SQL("c.status = ANY({})").format(list(map(str, filters.statuses)))] if filters.statuses else []
+    return [sql.SQL("c.status = ANY({})").format(list(map(str, filters.in_statuses)))] if filters.in_statuses else []
+
+
+def outcome_condition(filters: Filters) -> list[Part]:
+    """Calls that ended in one of these ways."""
+    return [sql.SQL("c.outcome = ANY({})").format(list(map(str, filters.outcomes)))] if filters.outcomes else []
 
 
 def _like(text: str) -> str:
@@ -175,7 +180,7 @@ def _branches(want: Want, conditions: Sequence[Part]) -> list[Part]:
         run = sql.SQL("c.run_id = {}").format(filters.run_id)
         return [_plain(want, scope, [run, *status_condition(filters), *conditions]) for scope in want.scopes]
     if order is not Order.VERSION:
-        return [_lateral(want, scope, conditions, statuses=filters.statuses) for scope in want.scopes]
+        return [_lateral(want, scope, conditions, statuses=filters.in_statuses) for scope in want.scopes]
     conditions = [*status_condition(filters), *conditions]
     return [
         (_lateral if scope.column is Column.WORKSPACE else _plain)(want, scope, conditions) for scope in want.scopes

@@ -9,7 +9,7 @@ from django.db import connection
 from psycopg import sql
 
 from telephony.journal.filters import Filters
-from telephony.journal.query import Part, id_bounds, one_of, status_condition, text_condition
+from telephony.journal.query import Part, id_bounds, one_of, outcome_condition, status_condition, text_condition
 from telephony.journal.scope import Column, Scope
 
 COUNTED_UP_TO = 10_000
@@ -28,13 +28,13 @@ def total_of(*, scopes: Sequence[Scope], filters: Filters) -> Total:
     """What all calls that match come to, not only those of one page.
 
     Whole days and statuses are read from the counters that every writer of calls keeps in its own transaction.
-    Texts and parts of days are counted one by one, as far as COUNTED_UP_TO; the calls of one campaign, which are
-    as many as it has numbers, all.
+    Outcomes, texts and parts of days are counted one by one, as far as COUNTED_UP_TO; the calls of one campaign,
+    which are as many as it has numbers, all.
     """
     if not scopes:
         return Total()
     days = filters.days
-    if filters.q or days is None:
+    if filters.q or filters.outcomes or days is None:
         return _counted(scopes=scopes, filters=filters, limit=COUNTED_UP_TO)
     if filters.run_id is not None:
         return _counted(scopes=scopes, filters=filters, limit=None)
@@ -71,7 +71,7 @@ def _counted(*, scopes: Sequence[Scope], filters: Filters, limit: int | None) ->
     bounds = id_bounds(filters)
     if bounds is None:
         return Total()
-    conditions = [*status_condition(filters), *bounds, *text_condition(filters.q)]
+    conditions = [*status_condition(filters), *outcome_condition(filters), *bounds, *text_condition(filters.q)]
     if filters.run_id is not None:
         conditions.append(sql.SQL("c.run_id = {}").format(filters.run_id))
     branches = [

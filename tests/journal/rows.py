@@ -40,8 +40,7 @@ def make_call(
         phone_node=phone,
         agent_node=agent,
         status=status,
-        outcome=OUTCOMES.get(status, ""),
-        **{"duration_sec": 10, "subscriber_phone": "+15550100123", **fields},
+        **{"outcome": OUTCOMES.get(status, ""), "duration_sec": 10, "subscriber_phone": "+15550100123", **fields},
     )
     with transaction.atomic():
         totals = Totals()

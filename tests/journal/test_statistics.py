@@ -37,7 +37,7 @@ def calls(workspace: Workspace, other_workspace: Workspace) -> list[Call]:
 def ask(viewer: User, client_for: ClientFor) -> Callable[..., dict[str, Any]]:
     client = client_for(viewer)
 
-    def get(**params: object) -> dict[str, Any]:
+    def get(**params: str | int) -> dict[str, Any]:
         response = client.get("/telephony/statistics", params)
         assert response.status_code == 200, response.content
         return dict(response.json())
