@@ -7,18 +7,22 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from aispinner.core.access import choose_workspace, node_in, visible_workspaces, workspace_for
+from aispinner.core.access import LARGEST_ID, choose_workspace, node_in, visible_workspaces, workspace_for
 from aispinner.core.auth import caller
 from aispinner.core.errors import NotFound
 from aispinner.core.models import Node
 from aispinner.core.rendering import dump_json
+from integrations.calls import Outcome
+from telephony.api.export import CSVAnswers, csv_file, wants_csv
 from telephony.api.finding import NO_CALL, NO_RUN, could_be_id
 from telephony.api.reading import Query
 from telephony.api.shapes import call_json, journal_json
 from telephony.journal.delta import Cursor, Order
+from telephony.journal.export import journal_csv
 from telephony.journal.filters import Filters
 from telephony.journal.page import node_ids_of, read_journal
 from telephony.journal.query import call_by_id
@@ -29,10 +33,10 @@ LIMIT, MOST = 200, 1000
 CURSORS = {"since_version": Order.VERSION, "since_id": Order.ID, "before_id": Order.NEWEST}
 
 
-class JournalView(APIView):
+class JournalView(CSVAnswers):
     """GET /telephony/journal"""
 
-    def get(self, request: Request) -> HttpResponse:
+    def get(self, request: Request) -> HttpResponseBase:
         """The calls of all the caller's workspaces, or of one; of all nodes, or of one."""
         query = Query(request.query_params)
         workspace_id, node_id = query.text("workspace_id"), query.text("node_id", longest=100)
@@ -50,10 +54,10 @@ class JournalView(APIView):
         return _answer(request, query, scopes, workspaces=[workspace.pk for workspace in workspaces])
 
 
-class NodeJournalView(APIView):
+class NodeJournalView(CSVAnswers):
     """GET /telephony/journal/{node_id}"""
 
-    def get(self, request: Request, node_id: str) -> HttpResponse:
+    def get(self, request: Request, node_id: str) -> HttpResponseBase:
         """The calls that went through one node; of a journal or monitor block, through the nodes connected with it."""
         query = Query(request.query_params)
         workspace_id = query.text("workspace_id")
@@ -76,15 +80,18 @@ class CallView(APIView):
         return _json(call_json(row, parent=parent, node_ids=node_ids_of([row]), root=_root(request)))
 
 
-def _answer(request: Request, query: Query, scopes: list[Scope], *, workspaces: list[int]) -> HttpResponse:
+def _answer(request: Request, query: Query, scopes: list[Scope], *, workspaces: list[int]) -> HttpResponseBase:
     cursor = _cursor(query)
-    limit = query.whole("limit", low=1, high=MOST) or LIMIT
+    as_csv = wants_csv(request)  # as long as the journal is, unless a limit is sent
+    limit = query.whole("limit", low=1, high=LARGEST_ID if as_csv else MOST)
     filters, parent = _filters(query), query.text("parent_call_id")
     query.check()
     if parent:
         run = _run(parent, workspaces=workspaces)
         filters, scopes = replace(filters, run_id=run.pk), within(scopes, workspace_id=run.workspace_id)
-    journal = read_journal(scopes=scopes, filters=filters, cursor=cursor, limit=limit)
+    if as_csv:
+        return csv_file(journal_csv(scopes=scopes, filters=filters, cursor=cursor, limit=limit), name="journal")
+    journal = read_journal(scopes=scopes, filters=filters, cursor=cursor, limit=limit or LIMIT)
     return _json(journal_json(journal, root=_root(request)))
 
 
@@ -98,8 +105,9 @@ def _cursor(query: Query) -> Cursor:
 
 def _filters(query: Query) -> Filters:
     statuses = tuple(CallStatus(word) for word in query.choices("status", CallStatus.values))
+    outcomes = tuple(Outcome(word) for word in query.choices("outcome", Outcome.values))
     since, until = query.moment("date_from", end=False), query.moment("date_to", end=True)
-    return Filters(statuses=statuses, since=since, until=until, q=query.text("q"))
+    return Filters(statuses=statuses, outcomes=outcomes, since=since, until=until, q=query.text("q"))
 
 
 def _run(call_id: str, *, workspaces: list[int]) -> Run:

@@ -6,6 +6,7 @@ from django.urls import path
 
 from telephony.api.audio import AudioView
 from telephony.api.calls import EventsView
+from telephony.api.export import ResultsView
 from telephony.api.journal import CallView, JournalView, NodeJournalView
 from telephony.api.keys import KeyView
 from telephony.api.runs import CancelView, NameView, PauseView, ResumableView, ResumeView, RunsView, RunView
@@ -30,6 +31,7 @@ urlpatterns = [
     path("telephony/journal/<str:node_id>", NodeJournalView.as_view()),
     path("telephony/statistics", StatisticsView.as_view()),
     path("telephony/settings", SettingsView.as_view()),
+    path("telephony/runs/<str:call_id>/results.csv", ResultsView.as_view()),
     path("integrations/elevenlabs/keys/<str:key_id>", KeyView.as_view()),
     path("workspaces/<str:workspace_id>", OneWorkspaceView.as_view()),
 ]

@@ -143,6 +143,7 @@ ROWS = (
     Row("GET", f"{_CALL}/audio", read()),
     Row("HEAD", f"{_CALL}/audio", read()),
     Row("GET", "telephony/journal", read(), query=_OURS),
+    Row("GET", f"{_RUN}/results.csv", read()),
     Row("GET", "telephony/journal", known()),
     Row("GET", "telephony/journal/call/<str:call_id>", read()),
     Row("GET", "telephony/journal/<str:node_id>", read(), query=_OURS),
@@ -152,6 +153,7 @@ ROWS = (
 )
 
 
+    Row("GET", "telephony/journal", read(), query=f"format=csv&{_OURS}"),
 def routes(patterns: list[URLPattern | URLResolver] | None = None) -> Iterator[URLPattern]:
     """Every route but the admin's, which has rights of its own."""
     for each in get_resolver().url_patterns if patterns is None else patterns:

@@ -15,6 +15,7 @@ from aispinner.core.models import Workspace
 from telephony.dialer.runs import change_run, locked_run
 from telephony.journal.delta import read_mark
 from telephony.models import CallStatus, Run
+from telephony.realtime import changes as changes_module
 from telephony.realtime import consumer, feed
 from tests.factories import make_run
 from tests.journal.rows import change, make_call
@@ -105,7 +106,7 @@ def test_what_is_changed_while_somebody_catches_up_is_not_missed(
     workspace: Workspace, run: Run, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A change is placed between the read that catches up and the moment at which the feed takes over."""
-    reads = consumer.read_changes
+    reads = changes_module.read_changes
     placed: list[object] = []
 
     def read_then_change(**options: Any) -> Any:
@@ -133,7 +134,7 @@ def test_what_is_changed_while_somebody_catches_up_is_not_missed(
 def test_many_sockets_of_a_workspace_share_one_read_of_what_is_new(
     workspace: Workspace, run: Run, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reads = feed.read_changes
+    reads = changes_module.read_changes
     found: list[int] = []
 
     def counted(**options: Any) -> Any:

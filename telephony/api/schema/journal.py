@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 
 from aispinner.core.api.openapi import (
     ID,
@@ -17,6 +18,7 @@ from aispinner.core.api.openapi import (
     refusals,
     words,
 )
+from integrations.calls import Outcome
 from telephony.api import journal as views
 from telephony.api.schema.shapes import Call, Journal
 from telephony.models import CallStatus
@@ -95,6 +97,7 @@ _CURSORS = (
 
 _FILTERS = [
     words("status", CallStatus.values, "Only calls in one of these states, with commas between: `done,failed`."),
+    words("outcome", Outcome.values, "Only calls that ended in one of these ways: `no_answer,busy`."),
     query("date_from", _MOMENT, "A date, or an ISO 8601 date and time; inclusive. Without an offset it is in UTC."),
     query("date_to", _MOMENT, "Likewise; a date includes its whole day."),
     query("parent_call_id", PUBLIC_ID, "Only the calls of this campaign."),
@@ -105,10 +108,27 @@ _FILTERS = [
     query(
         "limit",
         {"type": "integer", "minimum": 1, "maximum": views.MOST, "default": views.LIMIT},
-        "At most so many calls.",
+        "At most so many calls. As CSV all, unless it is sent, and then it may be larger.",
         example=views.LIMIT,
     ),
 ]
+_FORMAT = query(
+    "format",
+    {"type": "string", "enum": ["json", "csv"], "default": "json"},
+    "`csv` (or `Accept: text/csv`): a file of all calls that match, streamed, a row each; no totals, no campaigns.",
+)
+_FILE = "id,call_id,created_at,…\r\n12345,call_abc,2026-05-04T10:23:45Z,…\r\n"
+_JOURNAL = {
+    (200, "application/json"): Journal,
+    (200, "text/csv"): OpenApiResponse(
+        OpenApiTypes.STR,
+        description=(
+            "The calls. As CSV (UTF-8, a header with the columns' names, times in UTC) text that a spreadsheet would "
+            "run as a formula has an apostrophe in front; numbers stay as they are."
+        ),
+    ),
+    **refusals({404: "You can see no such workspace, node or campaign."}),
+}
 describe(
     views.JournalView,
     get=extend_schema(
@@ -120,9 +140,10 @@ describe(
             query("workspace_id", ID, "Only this workspace's calls.", example=1),
             query("node_id", NODE_ID, "Only calls that went through this node."),
             *_FILTERS,
+            _FORMAT,
         ],
-        responses={200: Journal, **refusals({404: "You can see no such workspace, node or campaign."})},
-        examples=[answered(PAGE)],
+        responses=_JOURNAL,
+        examples=[answered(PAGE), answered(_FILE, "As CSV", media_type="text/csv")],
     ),
 )
 describe(
@@ -139,9 +160,10 @@ describe(
             NODE_PATH,
             query("workspace_id", ID, "Left out, your only workspace that holds the node.", example=1),
             *_FILTERS,
+            _FORMAT,
         ],
-        responses={200: Journal, **refusals({404: "You can see no such workspace, node or campaign."})},
-        examples=[answered(PAGE)],
+        responses=_JOURNAL,
+        examples=[answered(PAGE), answered(_FILE, "As CSV", media_type="text/csv")],
     ),
 )
 describe(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
 
 from aispinner.core.api.openapi import (
@@ -24,6 +25,7 @@ from aispinner.core.api.openapi import (
 )
 from aispinner.core.api.schema import NOT_EDITOR
 from telephony.api import runs as views
+from telephony.api.export import ResultsView
 from telephony.api.schema.shapes import Campaign, Campaigns, CancelledCampaign, ResumableCampaigns
 from telephony.api.start import MOST_NUMBERS, MOST_VARIABLES, StartView
 from telephony.models import Pacing, RunStatus
@@ -249,6 +251,26 @@ describe(
         parameters=[RUN_PATH],
         responses={200: Campaign, **refusals({404: NO_RUN})},
         examples=[answered(RUN)],
+    ),
+)
+describe(
+    ResultsView,
+    get=extend_schema(
+        operation_id="get_campaign_results",
+        tags=[CALLS],
+        summary="Results as CSV",
+        description=(
+            "A row for each number of the campaign, in the order of its list, also for those that were never dialled: "
+            "`status` is the number's (`pending`, `in_flight`, `success`, `failed`, `cancelled`), `call_status` that "
+            "of its call. UTF-8, with a header; text that a spreadsheet would run as a formula has an apostrophe in "
+            "front, numbers stay as they are."
+        ),
+        parameters=[RUN_PATH, OpenApiParameter("format", exclude=True)],
+        responses={
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, description="The file, streamed."),
+            **refusals({404: NO_RUN}),
+        },
+        examples=[answered("position,number,status,…\r\n0,+15551234567,success,…\r\n", media_type="text/csv")],
     ),
 )
 describe(
