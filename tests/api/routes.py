@@ -135,6 +135,7 @@ ROWS = (
     Row("GET", "telephony/runs/resumable", read(), query=_OURS),
     Row("GET", "telephony/runs/resumable", known()),
     Row("GET", _RUN, read()),
+    Row("GET", f"{_RUN}/results.csv", read()),
     Row("POST", f"{_RUN}/pause", edit()),
     Row("POST", f"{_RUN}/resume", edit()),
     Row("POST", f"{_RUN}/cancel", edit()),
@@ -143,8 +144,8 @@ ROWS = (
     Row("GET", f"{_CALL}/audio", read()),
     Row("HEAD", f"{_CALL}/audio", read()),
     Row("GET", "telephony/journal", read(), query=_OURS),
-    Row("GET", f"{_RUN}/results.csv", read()),
     Row("GET", "telephony/journal", known()),
+    Row("GET", "telephony/journal", read(), query=f"format=csv&{_OURS}"),
     Row("GET", "telephony/journal/call/<str:call_id>", read()),
     Row("GET", "telephony/journal/<str:node_id>", read(), query=_OURS),
     Row("GET", "telephony/settings", read(), query=_OURS),
@@ -153,7 +154,6 @@ ROWS = (
 )
 
 
-    Row("GET", "telephony/journal", read(), query=f"format=csv&{_OURS}"),
 def routes(patterns: list[URLPattern | URLResolver] | None = None) -> Iterator[URLPattern]:
     """Every route but the admin's, which has rights of its own."""
     for each in get_resolver().url_patterns if patterns is None else patterns:
