@@ -1,4 +1,4 @@
-"""Calls over time by how they ended: columns of plain HTML, hours or days, quick whatever the size of the journal."""
+"""Calls over time by how they ended, and how many were picked up; quick whatever the size of the journal."""
 
 from __future__ import annotations
 
@@ -33,19 +33,23 @@ GROUP_OF_OUTCOME = {
     Outcome.BUSY: "unanswered",
     "": "open",
 }
+PICKED_UP = ("answered", "voicemail", "reached")
+ENDED = (*PICKED_UP, "unanswered", "failed")
 GROUP_OF_STATUS = {CallStatus.DONE: "reached", CallStatus.FAILED: "failed"}
 
 
 @dataclass
-class _Column:
+class Column:
+    """An hour or a day, and its calls by group."""
+
     start: datetime
     label: str
     hint: str
     counts: Counter[str] = field(default_factory=Counter)
 
 
-def chart(calls: QuerySet[Call], totals: QuerySet[JournalTotal], *, period: str, now: datetime) -> SafeString:
-    """The last 24 hours, or 14 days, as columns."""
+def columns_of(calls: QuerySet[Call], totals: QuerySet[JournalTotal], *, period: str, now: datetime) -> list[Column]:
+    """The last 24 hours, or 14 days, counted once for all charts."""
     first_day = (
         (now - timedelta(days=DAYS - 1)).date() if period == "days" else (now - timedelta(hours=HOURS - 1)).date()
     )
@@ -61,23 +65,23 @@ def chart(calls: QuerySet[Call], totals: QuerySet[JournalTotal], *, period: str,
     for start, group, count in rows:
         if start in at:
             at[start].counts[group] += count
-    return _drawn(columns)
+    return columns
 
 
-def _hours(now: datetime) -> list[_Column]:
+def _hours(now: datetime) -> list[Column]:
     last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     starts = [last - timedelta(hours=back) for back in reversed(range(HOURS))]
     return [
-        _Column(start, f"{start:%H}" if start.hour % 3 == 0 else "", f"{start:%d %b, %H}:00 to {start:%H}:59 UTC")
+        Column(start, f"{start:%H}" if start.hour % 3 == 0 else "", f"{start:%d %b, %H}:00 to {start:%H}:59 UTC")
         for start in starts
     ]
 
 
-def _days(now: datetime) -> list[_Column]:
+def _days(now: datetime) -> list[Column]:
     last = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     starts = [last - timedelta(days=back) for back in reversed(range(DAYS))]
     return [
-        _Column(start, f"{start.day} {start:%b}" if back % 2 == 1 else "", f"{start:%A, %d %b}")
+        Column(start, f"{start.day} {start:%b}" if back % 2 == 1 else "", f"{start:%A, %d %b}")
         for back, start in enumerate(starts)
     ]
 
@@ -101,7 +105,29 @@ def _by_status(totals: QuerySet[JournalTotal], since: datetime) -> list[tuple[da
     ]
 
 
-def _drawn(columns: list[_Column]) -> SafeString:
+def rates(columns: list[Column]) -> SafeString:
+    """How many of the calls that ended were picked up, column by column."""
+    counted = [(sum(c.counts[name] for name in PICKED_UP), sum(c.counts[name] for name in ENDED)) for c in columns]
+    picked_up, ended = (sum(each[place] for each in counted) for place in (0, 1))
+    drawn = [
+        {
+            "label": column.label,
+            "hint": f"{column.hint}\n{_percent(picked, of)} picked up, {picked:,} of {of:,}" if of else column.hint,
+            "parts": [{"tone": "voice", "height": f"{picked * 100 / of:.2f}"}] if of else [],
+        }
+        for column, (picked, of) in zip(columns, counted, strict=True)
+    ]
+    words = f"picked up, {picked_up:,} of {ended:,} calls that ended"
+    legend = [("voice", words, _percent(picked_up, ended))] if ended else []
+    return render("dashboard/chart", columns=drawn, legend=legend, highest="100%", name="Answer rate", low=True)
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "—"
+
+
+def chart(columns: list[Column]) -> SafeString:
+    """Calls by outcome, column by column."""
     highest = max((column.counts.total() for column in columns), default=0)
     used = [name for name in GROUPS if any(column.counts[name] for column in columns)]
     drawn = [
@@ -121,4 +147,4 @@ def _drawn(columns: list[_Column]) -> SafeString:
     legend = [
         (GROUPS[name][0], GROUPS[name][1], f"{sum(column.counts[name] for column in columns):,}") for name in used
     ]
-    return render("dashboard/chart", columns=drawn, legend=legend, highest=f"{highest:,}")
+    return render("dashboard/chart", columns=drawn, legend=legend, highest=f"{highest:,}", name="Calls by outcome")

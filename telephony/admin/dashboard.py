@@ -14,9 +14,10 @@ from django.utils.safestring import SafeString
 
 from agents.models import Agent
 from aispinner.core.admin_base import roles_of, sees_all
-from aispinner.core.admin_html import badge, when
-from integrations.models import ElevenLabsKey, KeyStatus, PhoneProvider
-from telephony.admin.chart import chart
+from integrations.models import Account, ElevenLabsKey, PhoneProvider
+from telephony.admin import health
+from telephony.admin.attention import attention, needs_bridges
+from telephony.admin.chart import chart, columns_of, rates
 from telephony.admin.pieces import MOVING, UNFINISHED, call_rows, light, lines_cell, progress_cell, render
 from telephony.admin.words import next_attempt, run_badge, wait_words
 from telephony.models import Call, CallStatus, JournalTotal, Run, RunProgress
@@ -45,9 +46,13 @@ def _parts(request: HttpRequest) -> dict[str, SafeString]:
     now = timezone.now()
     totals = _totals(request, since=now.date() - timedelta(days=1))
     every = reverse("admin:telephony_call_changelist")
+    columns = columns_of(_seen(request, Call), _seen_totals(request), period=_period(request), now=now)
+    processes = _processes(request, now=now)
     return {
         "figures": render("run/figures", figures=_figures(request, totals, now=now)),
-        "chart": chart(_seen(request, Call), _seen_totals(request), period=_period(request), now=now),
+        "attention": render("dashboard/attention", items=attention(request, processes=processes, now=now)),
+        "chart": chart(columns),
+        "rates": rates(columns),
         "running": _running(request, now=now),
         "calls": render(
             "calls_table",
@@ -55,8 +60,18 @@ def _parts(request: HttpRequest) -> dict[str, SafeString]:
             every=every,
             empty="No call yet. They appear here while they are placed.",
         ),
-        "health": render("dashboard/health", keys=_keys(request)),
+        "health": render("dashboard/health", keys=health.keys(_seen(request, ElevenLabsKey))),
+        "processes": render("dashboard/processes", processes=processes),
     }
+
+
+def _processes(request: HttpRequest, *, now: datetime) -> list[health.Process]:
+    """What must be alive: worker and beat; PBXs that one sees; bridges, where there are or should be any."""
+    found = [*health.processes(), *health.pbxs(_seen(request, Account), now)]
+    bridges = health.bridges(now)
+    if not bridges and needs_bridges(_seen(request, Run)):
+        bridges = [health.Process(name="Voice bridge", is_alive=False, words="none is running")]
+    return found + bridges
 
 
 def _period(request: HttpRequest) -> str:
@@ -127,24 +142,6 @@ def _running(request: HttpRequest, *, now: datetime) -> SafeString:
         for run in first
     ]
     return render("dashboard/running", rows=rows)
-
-
-def _keys(request: HttpRequest) -> list[dict[str, Any]]:
-    keys = list(_seen(request, ElevenLabsKey).select_related("account", "workspace").order_by("status", "-pk")[:6])
-    busy = RunProgress.objects.filter(run__account__in=[key.account_id for key in keys], in_flight__gt=0)
-    lines = dict(busy.order_by().values_list("run__account").annotate(Sum("in_flight")))
-    return [
-        {
-            "key": key,
-            "url": reverse("admin:integrations_elevenlabskey_change", args=(key.pk,)),
-            "badge": badge(key.get_status_display(), "ok" if key.status == KeyStatus.WORKING else "bad"),
-            "lines": lines.get(key.account_id, 0),
-            "limit": key.account.concurrency_limit,
-            "width": min(lines.get(key.account_id, 0) * 100 // key.account.concurrency_limit, 100),
-            "checked": when(key.checked_at, empty="never"),
-        }
-        for key in keys
-    ]
 
 
 def _steps(request: HttpRequest) -> list[dict[str, Any]]:

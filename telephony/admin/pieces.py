@@ -13,8 +13,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from aispinner.core.admin_html import duration, muted, two_lines, when
-from telephony.admin.words import call_badge, chunk_badge, disposition_badge
-from telephony.models import Call, CallStatus, Chunk, Run, RunProgress, RunStatus
+from telephony.admin.words import WAITS, call_badge, chunk_badge, disposition_badge, plain
+from telephony.models import Call, CallStatus, Chunk, ChunkStatus, Run, RunProgress, RunStatus
 
 SEGMENTS = (
     ("success", "ok", "succeeded"),
@@ -142,12 +142,23 @@ def _chunk_row(chunk: Chunk, counts: Counter[str]) -> dict[str, Any]:
         "badge": chunk_badge(chunk),
         "submitted": when(chunk.submitted_at),
         "finished": when(chunk.finished_at, empty=""),
-        "retry": when(chunk.retry_at, empty=""),
+        "reason": _why(chunk),
+        "retry": when(chunk.retry_at, empty="") if chunk.status == ChunkStatus.RATE_LIMITED else "",
+        "key_url": reverse("admin:integrations_elevenlabskey_change", args=(chunk.api_key_id,))
+        if chunk.api_key_id
+        else "",
         "bar": [
             {"tone": tone, "count": n, "words": words, "width": f"{n * 100 / total:.2f}"} for tone, n, words in bar if n
         ],
         "counts": ", ".join(f"{n:,} {words}" for _tone, n, words in bar if n),
     }
+
+
+def _why(chunk: Chunk) -> str:
+    """Why it is not on its way, in a few words."""
+    if chunk.status == ChunkStatus.UNKNOWN and not chunk.reason:
+        return "No answer came: ElevenLabs is asked what became of it"
+    return WAITS[chunk.reason][0] if chunk.reason in WAITS else plain(chunk.reason)
 
 
 def render(template: str, **context: Any) -> SafeString:

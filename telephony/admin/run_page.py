@@ -60,6 +60,7 @@ def state_part(run: Run, *, may_operate: bool, small: bool = False) -> SafeStrin
         badge="" if small else run_badge(run),
         small=small,
         run=run,
+        may_rename=may_operate and small,
         may_pause=may_operate and run.status == RunStatus.RUNNING,
         may_resume=may_operate and run.status == RunStatus.PAUSED,
         may_cancel=may_operate and run.status in UNFINISHED,
@@ -136,7 +137,7 @@ def _wait_part(run: Run, *, now: datetime) -> SafeString:
 
 
 def _latest_chunks(run: Run) -> list[Chunk]:
-    return list(run.chunks.order_by("-pk")[:CHUNKS_SHOWN])
+    return list(run.chunks.select_related("api_key").order_by("-pk")[:CHUNKS_SHOWN])
 
 
 def _calls_part(run: Run) -> SafeString:

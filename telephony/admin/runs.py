@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
@@ -10,7 +11,6 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.forms import CharField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -18,18 +18,26 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from aispinner.core.admin_base import ConsoleAdmin
+from aispinner.core.admin_confirm import ask, is_confirmed
 from aispinner.core.admin_html import muted, two_lines, when
 from aispinner.core.errors import Invalid, Problem
 from aispinner.core.models import Role
 from telephony import services
 from telephony.admin import dashboard
 from telephony.admin.filters import ChoiceFilter
-from telephony.admin.pieces import UNFINISHED, lines_cell, progress_cell
+from telephony.admin.pieces import lines_cell, progress_cell
+from telephony.admin.run_actions import CANCEL, PAUSE, RESUME, Verb, confirmation_of, fitting
 from telephony.admin.run_page import facts, is_live, live_answer, run_parts, state_part
 from telephony.admin.words import next_attempt, run_badge, wait_words
 from telephony.models import Run
 
-DONE_WORDS = {"pause": "Nothing more is dialled", "resume": "Dialling again", "rename": "Renamed"}
+DONE_WORDS = {
+    "pause": "Nothing more is dialled",
+    "resume": "Dialling again",
+    "cancel": "Cancelled",
+    "rename": "Renamed",
+}
+DONE_TO = {"pause": "paused", "resume": "resumed", "cancel": "cancelled"}
 MOST_LIVE_ROWS = 100
 LONGEST_NAME = 200
 
@@ -87,7 +95,7 @@ class RunAdmin(ConsoleAdmin[Run]):
     def created(self, run: Run) -> SafeString:
         return when(run.created_at)
 
-    @admin.display(description="")
+    @admin.display(description="actions")
     def controls(self, run: Run) -> SafeString:
         return _live_cell(run, "controls", state_part(run, may_operate=run.may_operate, small=True))  # type: ignore[attr-defined]
 
@@ -157,39 +165,56 @@ class RunAdmin(ConsoleAdmin[Run]):
     # --- what people do with them ---------------------------------------------------------------
 
     def do_view(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-        """Does `verb` when posted to, and goes back to where the button was."""
+        """Does `verb` when posted to, and goes back to where the button was; to a script it answers in JSON."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         run = self._run(request, pk, to_operate=True)
-        if self._do(request, run, verb, name=request.POST.get("name", "")):
-            self.message_user(request, f"{DONE_WORDS[verb]}: {run}.", messages.SUCCESS)
-        return HttpResponseRedirect(_back(request, pk=pk))
+        problem = self._do(request, run, verb, name=request.POST.get("name", ""))
+        if request.accepts("text/html"):
+            self._tell(request, verb, [(run, problem)])
+            return HttpResponseRedirect(_back(request, pk=pk))
+        if problem is not None:
+            return JsonResponse({"detail": str(problem.detail)}, status=problem.status_code)
+        return JsonResponse({"name": str(self._run(request, pk))})
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Asks first; cancels when confirmed."""
-        return self._cancel(request, [self._run(request, pk, to_operate=True)], back=_back(request, pk=pk))
+        back = _back(request, pk=pk)
+        answer = self._all(request, CANCEL, [self._run(request, pk, to_operate=True)], back=back)
+        return answer or HttpResponseRedirect(back)
 
-    def _cancel(self, request: HttpRequest, runs: list[Run], *, back: str) -> HttpResponse:
-        if request.method == "POST" and request.POST.get("confirm") == "yes":
-            hangup = request.POST.get("hangup") == "on"
-            done = [run for run in runs if self._do(request, run, "cancel", hangup=hangup)]
-            if done:
-                self.message_user(request, f"Cancelled: {', '.join(map(str, done))}.", messages.SUCCESS)
-            return HttpResponseRedirect(back)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Cancel campaign" if len(runs) == 1 else f"Cancel {len(runs)} campaigns",
-            "runs": runs,
-            "opts": self.opts,
-            "back": back,
-            "is_bulk": "action" in request.POST,
-            "live_calls": sum(run.progress.in_flight for run in runs),
-            "undialled": sum(run.progress.pending for run in runs),
-        }
-        return TemplateResponse(request, "console/run/cancel.html", context)
+    @admin.action(description="Pause…", permissions=["operate"])
+    def pause_selected(self, request: HttpRequest, chosen: QuerySet[Run]) -> HttpResponse | None:
+        return self._all(request, PAUSE, self._chosen(chosen), back=request.get_full_path(), action="pause_selected")
 
-    def _do(self, request: HttpRequest, run: Run, verb: str, *, name: str = "", hangup: bool = False) -> bool:
-        """Carry `verb` out through the services; False, with the reason shown, where it was refused."""
+    @admin.action(description="Resume…", permissions=["operate"])
+    def resume_selected(self, request: HttpRequest, chosen: QuerySet[Run]) -> HttpResponse | None:
+        return self._all(request, RESUME, self._chosen(chosen), back=request.get_full_path(), action="resume_selected")
+
+    @admin.action(description="Cancel…", permissions=["operate"])
+    def cancel_selected(self, request: HttpRequest, chosen: QuerySet[Run]) -> HttpResponse | None:
+        return self._all(request, CANCEL, self._chosen(chosen), back=request.get_full_path(), action="cancel_selected")
+
+    def _all(
+        self, request: HttpRequest, verb: Verb, runs: list[Run], *, back: str, action: str = ""
+    ) -> HttpResponse | None:
+        """Ask, and when confirmed carry `verb` out on each that the person may operate; None when it is done."""
+        allowed = [run for run in runs if self.may_operate(request, run)]
+        if not is_confirmed(request):
+            forbidden = [run for run in runs if run not in allowed]
+            asked = confirmation_of(verb, allowed, forbidden=forbidden, back=back, action=action)
+            if asked is not None:
+                return ask(request, self.admin_site, asked)
+            sentence = f"None of these campaigns can be {DONE_TO[verb.name]}: {verb.refusal}."
+            self.message_user(request, sentence, messages.WARNING)
+            return None
+        hangup = request.POST.get("hangup") == "on"
+        done = [(run, self._do(request, run, verb.name, hangup=hangup)) for run in fitting(verb, allowed)[0]]
+        self._tell(request, verb.name, done)
+        return None if action else HttpResponseRedirect(back)
+
+    def _do(self, request: HttpRequest, run: Run, verb: str, *, name: str = "", hangup: bool = False) -> Problem | None:
+        """Carry `verb` out through the services; why not, where it was refused."""
         user = cast(User, request.user)  # the site lets nobody else in
         try:
             if verb == "pause":
@@ -201,35 +226,19 @@ class RunAdmin(ConsoleAdmin[Run]):
             else:
                 services.rename_run(run=run, name=_checked_name(name), user=user)
         except Problem as problem:
-            self.tell_problem(request, problem, about=str(run))
-            return False
-        return True
+            return problem
+        return None
 
-    @admin.action(description="Pause", permissions=["operate"])
-    def pause_selected(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
-        self._each(request, chosen, "pause")
+    def _tell(self, request: HttpRequest, verb: str, done: Sequence[tuple[Run, Problem | None]]) -> None:
+        well = [str(run) for run, problem in done if problem is None]
+        if well:
+            self.message_user(request, f"{DONE_WORDS[verb]}: {', '.join(well)}.", messages.SUCCESS)
+        for run, problem in done:
+            if problem is not None:
+                self.tell_problem(request, problem, about=str(run))
 
-    @admin.action(description="Resume", permissions=["operate"])
-    def resume_selected(self, request: HttpRequest, chosen: QuerySet[Run]) -> None:
-        self._each(request, chosen, "resume")
-
-    @admin.action(description="Cancel…", permissions=["operate"])
-    def cancel_selected(self, request: HttpRequest, chosen: QuerySet[Run]) -> HttpResponse | None:
-        runs = [run for run in self._allowed(request, chosen) if run.status in UNFINISHED]
-        if not runs:
-            self.message_user(
-                request, "None of these campaigns can be cancelled: they have all ended.", messages.WARNING
-            )
-            return None
-        return self._cancel(request, runs, back=request.get_full_path())
-
-    def _each(self, request: HttpRequest, chosen: QuerySet[Run], verb: str) -> None:
-        done = [run for run in self._allowed(request, chosen) if self._do(request, run, verb)]
-        if done:
-            self.message_user(request, f"{DONE_WORDS[verb]}: {', '.join(map(str, done))}.", messages.SUCCESS)
-
-    def _allowed(self, request: HttpRequest, chosen: QuerySet[Run]) -> list[Run]:
-        return [run for run in chosen.select_related("progress", "workspace") if self.may_operate(request, run)]
+    def _chosen(self, chosen: QuerySet[Run]) -> list[Run]:
+        return list(chosen.select_related("progress", "workspace"))
 
     # --- rows -----------------------------------------------------------------------------------
 

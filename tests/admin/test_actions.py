@@ -97,8 +97,12 @@ def test_cancel_when_confirmed_ends_the_campaign(browser: Client, world: World, 
 
 
 def test_several_campaigns_are_paused_together(browser: Client, world: World, paused: Run, bells: Bells) -> None:
-    response = bulk(browser, "pause_selected", world.run)
-    assert response.status_code == 302
+    asked = bulk(browser, "pause_selected", world.run, paused).content.decode()
+    assert "Pause “Spring survey”?" in asked
+    assert "Paused: only a running campaign can be paused" in asked
+    world.run.refresh_from_db()
+    assert world.run.status == RunStatus.RUNNING
+    assert bulk(browser, "pause_selected", world.run, confirm="yes").status_code == 302
     world.run.refresh_from_db()
     assert world.run.status in {RunStatus.PAUSING, RunStatus.PAUSED}
 
@@ -115,4 +119,6 @@ def test_several_campaigns_are_cancelled_together_once_confirmed(
 
 def test_campaigns_that_have_ended_cannot_be_cancelled(browser: Client, world: World) -> None:
     Run.objects.update(status=RunStatus.COMPLETED)
-    assert "they have all ended" in said(bulk(browser, "cancel_selected", world.run))
+    assert "None of these campaigns can be cancelled: what has ended stays as it is." in said(
+        bulk(browser, "cancel_selected", world.run)
+    )

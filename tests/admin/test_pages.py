@@ -75,7 +75,9 @@ def test_the_dashboard_draws_the_calls_of_a_period(browser: Client, world: World
 
 def test_the_dashboard_is_asked_for_again_in_parts(browser: Client, world: World) -> None:
     answer = browser.get(reverse("admin:telephony_dashboard_live")).json()
-    assert set(answer["parts"]) == {"figures", "chart", "running", "calls", "health"}
+    assert set(answer["parts"]) == {
+        *("figures", "attention", "chart", "rates", "running", "calls", "health", "processes"),
+    }
 
 
 @pytest.mark.parametrize("status", list(RunStatus))
