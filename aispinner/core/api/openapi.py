@@ -30,7 +30,6 @@ AGENTS = "Agents"
 WORKSPACES = "Workspaces"
 AUTHENTICATION = "Authentication"
 HEALTH = "Health"
-TAGS = (
 LIVE_EVENTS = """Calls, campaigns and events as they happen, without asking again and again.
 
 Open the WebSocket `/ws/events` with your token: in the Authorization header, as the subprotocols `bearer, <token>`, \
@@ -53,10 +52,11 @@ Before the server closes the socket it sends `closing` with `code` and `reason`,
 it restarts and `4408` you read too slowly (connect again, and resume), `1013` something is away, `4401` the token is \
 not, or no longer, valid, `4403` the origin is not allowed, `4429` too many sockets or messages, `1009` too long a \
 message."""
+TAGS = (
     (CALLS, "Start campaigns, follow them, pause, resume and cancel them."),
     (JOURNAL, "Call history with transcripts, summaries and recordings."),
-    (SETTINGS, "ARI and SIP defaults for Custom Voice."),
     (REALTIME, LIVE_EVENTS),
+    (SETTINGS, "ARI and SIP defaults for Custom Voice."),
     (PHONE_PROVIDER, "The inbound and outbound carrier of an `ai.phone_number` node."),
     (ELEVENLABS, "API keys, and the phone numbers that they show."),
     (AGENTS, "ElevenLabs agents: list, adopt, compare and try them."),
