@@ -23,7 +23,7 @@ from telephony.voice.lines import ring, rows
 from telephony.voice.lines.providers import Provider, digest_of, provider_of
 from telephony.voice.lines.told import report_of
 
-WITHOUT_CONVERSATION = timedelta(seconds=15)  # after its end, a call that has none will get none
+WITHOUT_CONVERSATION = timedelta(seconds=5)  # after its end, a call that has none will get none
 
 
 class CustomVoiceStack:

@@ -14,7 +14,8 @@ from typing import Any
 
 from django.db import connection
 from django.utils import timezone
-from websockets.exceptions import ConnectionClosed
+from websockets import Subprotocol
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from telephony.models import VoiceBridge, VoiceSession
@@ -28,6 +29,7 @@ class ScriptedBridge:
     audio: socket.socket
     refuses: int = 0
     calls: list[str] = field(default_factory=list)
+    dead: set[str] = field(default_factory=set)
     media: dict[str, ClientConnection | socket.socket] = field(default_factory=dict)
     _uuids: dict[str, str] = field(default_factory=dict)
 
@@ -62,10 +64,15 @@ class ScriptedBridge:
 
     def die(self, call_id: str) -> None:
         """The socket is closed, and nothing is written."""
+        self.dead.add(call_id)
         self.media.pop(call_id).close()
 
     def _hold_websocket(self, call_id: str, url: str) -> None:
-        with suppress(ConnectionClosed, OSError), connect(url, subprotocols=["media"], ping_interval=None) as media:  # type: ignore[list-item]
+        protocols = [Subprotocol("media")]
+        with (
+            suppress(ConnectionClosed, OSError, InvalidStatus),
+            connect(url, subprotocols=protocols, ping_interval=None) as media,
+        ):
             self.media[call_id] = media
             for _ in media:
                 pass
@@ -88,7 +95,8 @@ class ScriptedBridge:
     def _left(self, call_id: str) -> None:
         """Asterisk has closed the socket: the phone is gone. What we closed ourselves has been dealt with."""
         try:
-            if self.media.pop(call_id, None) is not None:
+            self.media.pop(call_id, None)
+            if call_id not in self.dead:
                 VoiceSession.objects.filter(call__call_id=call_id).update(ended_at=timezone.now())
         finally:
             connection.close()
