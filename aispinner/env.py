@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import urlsafe_b64decode
 from binascii import Error as NotBase64
 from ipaddress import ip_address
@@ -53,6 +54,40 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def host_and_port(name: str, *, default: str) -> str:
+    """The value of `name` as `host:port`; empty stays empty where that is the default."""
+    value: str = env.str(name, default=default).strip()
+    host, _, port = value.rpartition(":")
+    if (value or default) and not (host and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ImproperlyConfigured(f"{name} takes a host and a port such as 10.0.0.5:8095; it is {value!r}.")
+    return value
+
+
+def ice_servers(name: str) -> list[dict[str, str | list[str]]]:
+    """The value of `name`: a JSON list of `{"urls": …, "username": …, "credential": …}` as browsers take it."""
+    hint = f'{name} takes JSON such as [{{"urls": "turn:turn.example.org", "username": "u", "credential": "c"}}].'
+    try:
+        given = json.loads(env.str(name, default="") or "[]")
+    except ValueError:
+        raise ImproperlyConfigured(hint) from None
+    if not isinstance(given, list) or not all(isinstance(each, dict) and _is_ice_server(each) for each in given):
+        raise ImproperlyConfigured(hint)
+    return given
+
+
+def _is_ice_server(server: dict[str, object]) -> bool:
+    urls = server.get("urls")
+    listed = urls if isinstance(urls, list) else [urls]
+    good = all(isinstance(url, str) and url.startswith(("stun:", "stuns:", "turn:", "turns:")) for url in listed)
+    known = {"urls", "username", "credential"}
+    return (
+        bool(listed)
+        and good
+        and server.keys() <= known
+        and all(isinstance(server.get(k, ""), str) for k in known - {"urls"})
+    )
 
 
 def origins(name: str) -> list[str]:

@@ -14,6 +14,7 @@ from aispinner.env import (
     crash_points,
     env,
     fernet_keys,
+    host_and_port,
     http_url,
     is_loopback,
     origins,
@@ -176,7 +177,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "AiSpinner Telephony API",
     "DESCRIPTION": (
         "Endpoints for managing voice calls, campaigns, journals, and integrations. "
-        "Campaigns dial through ElevenLabs; Custom Voice campaigns and WebCall are not there yet."
+        "Campaigns dial through ElevenLabs; Custom Voice campaigns are not there yet."
     ),
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
@@ -214,6 +215,7 @@ CELERY_BEAT_SCHEDULE = {
     "heartbeat": {"task": "aispinner.core.tasks.heartbeat", "schedule": 5, "options": {"expires": 10}},
     "forget": {"task": "aispinner.core.tasks.forget", "schedule": 3600, "options": {"expires": 600}},
     "sweep": {"task": "telephony.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 10}},
+    "lost_voices": {"task": "telephony.tasks.end_lost_sessions", "schedule": 1, "options": {"expires": 5}},
 }
 
 # --- Providers -----------------------------------------------------------------------------------
@@ -227,6 +229,18 @@ INBOUND_POLL_SECONDS = whole_number("INBOUND_POLL_SECONDS", default=60, low=1, h
 
 # --- What is written down ------------------------------------------------------------------------
 BREAKER_IN_A_ROW = whole_number("BREAKER_IN_A_ROW", default=10, low=0, high=100)  # calls; 0: off
+INBOUND_POLL_SECONDS = whole_number("INBOUND_POLL_SECONDS", default=60, low=1, high=3600)  # between looks, per account
+
+# --- Our own voice path --------------------------------------------------------------------------
+VOICE_SESSIONS = whole_number("VOICE_SESSIONS", default=50, low=1, high=1000)  # conversations in one bridge
+VOICE_BIND = host_and_port("VOICE_BIND", default="127.0.0.1:0")  # a bridge's control API; port 0: a free one
+VOICE_ADDRESS = http_url("VOICE_ADDRESS", default="")  # where the web process and the listener reach it; empty: there
+VOICE_AUDIOSOCKET_BIND = host_and_port("VOICE_AUDIOSOCKET_BIND", default="127.0.0.1:0")
+VOICE_AUDIOSOCKET_ADDRESS = host_and_port("VOICE_AUDIOSOCKET_ADDRESS", default="")  # where Asterisk reaches it
+VOICE_GRACE_SECONDS = whole_number("VOICE_GRACE_SECONDS", default=30, low=0, high=3600)  # for calls that are up
+WEBRTC_ICE_SERVERS = ice_servers("WEBRTC_ICE_SERVERS")  # STUN and TURN, for browsers and for the bridge
+
+# --- What is written down ------------------------------------------------------------------------
 BREAKER_WINDOW = whole_number("BREAKER_WINDOW", default=20, low=0, high=100)  # calls; 0: off
 BREAKER_PERCENT = whole_number("BREAKER_PERCENT", default=50, low=1, high=100)  # more of the window than this
 LOG_LEVEL = choice("LOG_LEVEL", default="INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR"))

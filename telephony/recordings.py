@@ -51,6 +51,11 @@ def audio_for(call: Call) -> File[bytes]:
     return default_storage.open(name)
 
 
+def store_recording(call: Call, pieces: Iterator[bytes]) -> None:
+    """Keep the MP3 that our own voice path has made of a call."""
+    _keep(recording_name(call), pieces)
+
+
 def _from_provider(call: Call) -> Iterator[bytes]:
     """The recording's bytes, asked for with a key of the account that had the call."""
     key = _key_for(call)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from telephony.dialer import advance, bell, chunks
 from telephony.dialer import sweep as sweeping
 from telephony.inbound import look as looking
+from telephony.voice import sweep as lost_voices
 from telephony.webhooks import inbox
 
 
@@ -38,3 +39,8 @@ def look_at_conversations(account_id: int) -> None:
 @shared_task
 def sweep() -> None:
     sweeping.sweep(now=timezone.now())
+
+
+@shared_task
+def end_lost_sessions() -> None:
+    lost_voices.end_lost_sessions()

@@ -22,7 +22,10 @@ LASTING = [name for name in SERVICES if name != "migrate"]
 PINNED = re.compile(r":(v?\d[\w.-]*|\$\{\w+:-\d[\w.-]*\})$")
 
 
-READERS = {"required", "fernet_keys", "choice", "http_url", "origins", "rate", "whole_number"}
+READERS = {
+    *("required", "fernet_keys", "choice", "http_url", "origins", "rate", "whole_number"),
+    *("host_and_port", "ice_servers"),
+}
 
 
 def settings_read() -> tuple[set[str], set[str]]:

@@ -62,6 +62,8 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
             "django": {"handlers": [], "level": "NOTSET"},
             "_granian": {"level": "WARNING"},
             "urllib3": {"level": "WARNING"},
+            "aioice": {"level": "WARNING"},  # the addresses of whoever calls
+            "aiortc": {"level": "WARNING"},
             "asyncio": {"level": "WARNING"},
             "psycopg.pool": {"level": "ERROR"},  # one warning for each attempt to reach a database that is away
         },

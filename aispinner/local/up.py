@@ -91,6 +91,7 @@ class Up:
                 services = self._start_services()
                 self._migrate(services)
                 self._start_programs()
+        self.voice = f"{HOST}:{free_port()}"  # of the voice bridge's control API
                 token = self._demo_data(services)
                 self.screen.remark(f"up in {time.monotonic() - began:.1f} s")
                 self._campaign(services, token)
@@ -118,7 +119,7 @@ class Up:
         )
         self.state.publish_environment(published)
         simulator_file = str(self.state.folder / "simulator.json")  # what was registered there outlives a restart
-        self.env = {**os.environ, **published, "AISPINNER_SIM_STATE": simulator_file}
+        self.env = {**os.environ, **published, "AISPINNER_SIM_STATE": simulator_file, "VOICE_BIND": self.voice}
         return services
 
     def _migrate(self, services: Services) -> None:
@@ -154,6 +155,7 @@ class Up:
         for name, arguments in programs.items():
             children.append(self.supervisor.start(self._program(name, *arguments, ready=ready[name])))
         for child, seconds in self.supervisor.wait_ready(*children, every=0.1):
+            "voice": ("manage.py", "voice"),
             name = child.program.name
             self.screen.done(name, seconds=seconds, detail=details.get(name, ""))
 
@@ -161,6 +163,7 @@ class Up:
         """Load the demo data once; the demo user's token."""
         token = self.state.mark("demo_token") or ""
         if (
+            "voice": lambda _pid: Api(address=f"http://{self.voice}").answers("/healthz"),
             self.state.mark("demo_data") == services.database_identity
             and Api(address=self.address, token=token).is_known()
         ):
@@ -170,6 +173,18 @@ class Up:
         answer = json.loads(log.read_text().strip().splitlines()[-1])
         log.unlink()  # the token is in it
         token = str(answer["token"])
+    def _start_pbx(self) -> None:
+        """Custom Voice, which nobody waits for: a PBX with telephones behind it, and the process that holds it."""
+        speed = os.environ.get("AISPINNER_SIM_SPEED", PBX_SPEED)
+        ledger = str(self.state.folder / "pbx-ledger.jsonl")
+        simulator = ("-m", "integrations.asterisk.simulator", "--port", str(self.pbx_port))
+        programs = {
+            "pbx": (*simulator, "--speed", speed, "--ledger", ledger),
+            "asterisk": ("manage.py", "asterisk"),
+        }
+        for name, arguments in programs.items():
+            self.supervisor.start(self._program(name, *arguments))
+
         self.state.set_mark("demo_token", token)
         self.state.set_mark("demo_data", services.database_identity)
         self.screen.done("demo data", seconds=seconds)

@@ -21,6 +21,7 @@ from aispinner.core.auth import REFUSED, BearerAuthentication, user_for_token
 from aispinner.core.media import check_media
 from aispinner.core.rendering import dump_json
 from telephony.api.finding import call_for
+from telephony.models import Call
 from telephony.recordings import audio_for
 
 PIECE = 64 * 1024
@@ -46,8 +47,12 @@ class AudioView(APIView):
 
     def get(self, request: Request, call_id: str) -> HttpResponseBase:
         """The MP3, whole (200), in part (206), unchanged (304); 416 where the part asked for is not there."""
-        call = call_for(user=_listener(request, call_id), call_id=call_id)
+        call = self.find(request, call_id)
         return mp3_response(request, audio_for(call), name=call.call_id)
+
+    def find(self, request: Request, call_id: str) -> Call:
+        """The call; NotFound (404) where whoever listens may not see it."""
+        return call_for(user=_listener(request, call_id), call_id=call_id)
 
 
 def _listener(request: Request, call_id: str) -> User | None:

@@ -13,6 +13,14 @@ from telephony.api.runs import CancelView, NameView, PauseView, ResumableView, R
 from telephony.api.settings import SettingsView
 from telephony.api.start import StartView
 from telephony.api.statistics import StatisticsView
+from telephony.api.webcall import (
+    WebCallAnsweredView,
+    WebCallAudioView,
+    WebCallConnectedView,
+    WebCallHangupView,
+    WebCallIceView,
+    WebCallStartView,
+)
 from telephony.api.workspaces import OneWorkspaceView
 
 urlpatterns = [
@@ -31,7 +39,12 @@ urlpatterns = [
     path("telephony/journal/<str:node_id>", NodeJournalView.as_view()),
     path("telephony/statistics", StatisticsView.as_view()),
     path("telephony/settings", SettingsView.as_view()),
-    path("telephony/runs/<str:call_id>/results.csv", ResultsView.as_view()),
+    path("webcall/start", WebCallStartView.as_view()),
+    path("webcall/connected", WebCallConnectedView.as_view()),
+    path("webcall/answered", WebCallAnsweredView.as_view()),
+    path("webcall/hangup", WebCallHangupView.as_view()),
+    path("webcall/ice", WebCallIceView.as_view()),
+    path("webcall/audio/<str:call_id>.mp3", WebCallAudioView.as_view()),
     path("integrations/elevenlabs/keys/<str:key_id>", KeyView.as_view()),
     path("workspaces/<str:workspace_id>", OneWorkspaceView.as_view()),
 ]

@@ -226,10 +226,8 @@ def attach(call: Call, report: CallReport, *, now: datetime) -> list[tuple[str, 
     if call.status == Status.CANCELLED:
         return events
     final = report.settled or call.settled_at is None  # what is said of a settled call by an older look, is older
-    text = transcript_text(report.transcript)
-    if report.transcript and text != call.transcript and (final or call.transcript == NO_TRANSCRIPT):
-        call.transcript = text
-        events.append(("transcript", {"turns": len(report.transcript)}))
+    if report.transcript and (final or call.transcript == NO_TRANSCRIPT):
+        events += _take_transcript(call, report)
     if report.summary and report.summary != call.summary and (final or not call.summary):
         call.summary = report.summary
         events.append(("summary", {}))
@@ -243,6 +241,23 @@ def attach(call: Call, report: CallReport, *, now: datetime) -> list[tuple[str, 
         call.settled_at = now
         events.append(("settled", {"duration_sec": call.duration_sec}))
     return events
+
+
+def _take_transcript(call: Call, report: CallReport) -> list[tuple[str, dict[str, Any]]]:
+    """Turn by turn while the call goes on; whole at its end. What comes live after that is older."""
+    live = report.phase is not Phase.ENDED
+    before, after = call.transcript, transcript_text(report.transcript)
+    if before == after or (live and call.status in TERMINAL):
+        return []
+    call.transcript = after
+    return _turn_events(before, after) if live else [("transcript", {"turns": len(report.transcript)})]
+
+
+def _turn_events(before: str, after: str) -> list[tuple[str, dict[str, Any]]]:
+    """The turns that were said or changed between two transcripts, each with its place (`index`) in it."""
+    known, turns = json.loads(before), json.loads(after)
+    new = [(index, turn) for index, turn in enumerate(turns) if known[index : index + 1] != [turn]]
+    return [("turn", {"index": index, **turn}) for index, turn in new]
 
 
 def transcript_text(turns: Sequence[Turn]) -> str:

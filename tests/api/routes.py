@@ -62,6 +62,8 @@ class Row:
         names = {**ids, "node_id": _node(self, ids)}
         if "/runs/" in self.route:
             names["call_id"] = ids["run_id"]
+        if self.route.startswith("webcall/"):
+            names["call_id"] = ids["web_call_id"]
         if self.route.startswith("webhooks/"):
             names["public_id"] = ids["endpoint_id"]
         return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(names[found[1]]), self.route)
@@ -83,6 +85,8 @@ _RUN = "telephony/runs/<str:call_id>"
 _CALL = "telephony/calls/<str:call_id>"
 _START = {"workspace_id": "{workspace_id}", "node_id": "pbx_abc123", "numbers": ["+15550100123"]}
 _AGENT = {"workspace_id": "{workspace_id}", "elevenlabs_agent_id": "agent_xyz"}
+_WEB = {"call_id": "{web_call_id}"}
+_OFFER = {"workspace_id": "{workspace_id}", "agent_node_id": "agent_xyz", "sdp": "v=0"}
 _TWILIO = {"provider": "twilio", "twilio_phone": "+15550100100"}
 _SETTINGS = {"workspace_id": "{workspace_id}", "settings_json": {"sip_server": "sip.example.org"}}
 
@@ -157,6 +161,13 @@ ROWS = (
 def routes(patterns: list[URLPattern | URLResolver] | None = None) -> Iterator[URLPattern]:
     """Every route but the admin's, which has rights of its own."""
     for each in get_resolver().url_patterns if patterns is None else patterns:
+    Row("POST", "webcall/start", edit(503), body=_OFFER),  # no bridge in tests
+    Row("POST", "webcall/connected", edit(), body=_WEB),
+    Row("POST", "webcall/answered", edit(), body=_WEB),
+    Row("POST", "webcall/hangup", edit(), body=_WEB),
+    Row("GET", "webcall/ice", known()),
+    Row("GET", "webcall/audio/<str:call_id>.mp3", read()),
+    Row("HEAD", "webcall/audio/<str:call_id>.mp3", read()),
         if isinstance(each, URLPattern):
             yield each
         elif not str(each.pattern).startswith("admin"):

@@ -140,10 +140,13 @@ def test_no_request_changes_anything_of_another_workspace(
     row: Row, ours: World, theirs: World, spy: APIClient, sim: Sim
 ) -> None:
     before = fingerprint(ours)
-    mixed = {**theirs.ids, **{name: ours.ids[name] for name in ("run_id", "call_id", "key_id", "public_id", "user_id")}}
+    mixed = {
+        **theirs.ids,
+        **{name: ours.ids[name] for name in ("run_id", "call_id", "web_call_id", "key_id", "public_id", "user_id")},
+    }
     for ids in (ours.ids, mixed):
         response = row.send(spy, ids)
-        assert response.status_code < 500
+        assert response.status_code < 500 or (row.route == "webcall/start" and response.status_code == 503)
         assert reveals(text_of(response), ours) == []
     assert fingerprint(ours) == before
 
@@ -220,6 +223,6 @@ def test_a_media_token_opens_the_one_recording_and_nothing_else(
 def test_a_bearer_token_in_the_address_opens_recordings_alone(ours: World, viewer: User) -> None:
     _, token = issue_token(user=viewer)
     for row in READS:
-        if not row.route.endswith("/audio"):
+        if not row.route.endswith(("/audio", ".mp3")):
             response = APIClient().get(row.path(ours.ids), {"token": token, "access_token": token})
             assert response.status_code == 401, row

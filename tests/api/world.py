@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from aispinner.core.auth import issue_token
 from aispinner.core.models import NodeType, Workspace
+from integrations.calls import Direction
 from integrations.models import Account, Carrier, ElevenLabsKey, PhoneProvider, WebhookEndpoint
 from telephony.dialer.ledger import take_numbers
 from telephony.models import Call, CallEvent, Chunk, ChunkStatus, Run, RunStatus, TelephonySettings
@@ -84,19 +85,24 @@ def make_world(*, workspace: Workspace, owner: User, member: User, mark: str) ->
         conversation_id=f"conv_{mark}", summary=f"{mark} summary", reason=mark,
         transcript=json.dumps([{"role": "user", "message": f"{mark} said", "time_in_call_secs": 1}]),
     )  # fmt: skip
+    web_call = make_call(
+        workspace=workspace, agent=agent_node, account=account, has_audio=True, direction=Direction.WEB
+    )
     with transaction.atomic():
         numbers, at = take_numbers(2)
         for about in ({"call": call, "run": run}, {"run": run}):
             CallEvent.objects.create(
                 id=next(numbers), workspace=workspace, type="x", data={"mark": mark}, at=at, **about
             )
-    default_storage.save(recording_name(call), ContentFile(f"{mark} recording".encode()))
+    for each in (call, web_call):
+        default_storage.save(recording_name(each), ContentFile(f"{mark} recording".encode()))
     token, text = issue_token(user=owner, name=f"{mark} token")
     ids = {
         "workspace_id": str(workspace.pk),
         "user_id": str(member.pk),
         "key_id": str(spare.pk),
         "call_id": call.call_id,
+        "web_call_id": web_call.call_id,
         "run_id": run.call_id,
         "public_id": token.public_id,
         "endpoint_id": endpoint.public_id,

@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(sys.platform != "linux", reason="reads the tree of processes from /proc"),
 ]
-DATABASES, GUARD, SIMULATOR, WEB, WORKER, BEAT = 2, 1, 1, 2, 1, 1
+DATABASES, GUARD, SIMULATOR, WEB, WORKER, BEAT, VOICE = 2, 1, 1, 2, 1, 1, 1
 
 
 def descendants(pid: int) -> set[int]:
@@ -60,7 +60,7 @@ def test_nothing_is_left_running(up: subprocess.Popen[str], end: signal.Signals)
     assert up.stdout is not None
     assert any(re.search(r"\bweb\b.*http", line) for line in up.stdout), up.communicate()[1]
     pids = descendants(up.pid)
-    assert len(pids) >= DATABASES + GUARD + SIMULATOR + WEB + WORKER + BEAT
+    assert len(pids) >= DATABASES + GUARD + SIMULATOR + WEB + WORKER + BEAT + VOICE
     up.send_signal(end)
     rest = up.stdout.read()
     assert up.wait(30) == (-signal.SIGKILL if end is signal.SIGKILL else 0)

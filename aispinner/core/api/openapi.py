@@ -27,6 +27,7 @@ SETTINGS = "Settings"
 PHONE_PROVIDER = "Phone Provider Configuration"
 ELEVENLABS = "ElevenLabs Integration"
 AGENTS = "Agents"
+WEBCALL = "WebCall (Browser-side Voice)"
 WORKSPACES = "Workspaces"
 AUTHENTICATION = "Authentication"
 HEALTH = "Health"
@@ -60,6 +61,7 @@ TAGS = (
     (PHONE_PROVIDER, "The inbound and outbound carrier of an `ai.phone_number` node."),
     (ELEVENLABS, "API keys, and the phone numbers that they show."),
     (AGENTS, "ElevenLabs agents: list, adopt, compare and try them."),
+    (WEBCALL, "In-browser WebRTC bridging to an adopted agent, as the page “Try this agent” does it."),
     (WORKSPACES, "Workspaces, who is in them, and the nodes of their canvas."),
     (AUTHENTICATION, "Bearer tokens: make, list and revoke them."),
     (HEALTH, "For load balancers and monitoring."),

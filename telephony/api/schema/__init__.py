@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from telephony.api.schema import calls, journal, runs, settings, statistics
+from telephony.api.schema import calls, journal, runs, settings, statistics, webcall
 
-__all__ = ["calls", "journal", "runs", "settings", "statistics"]
+__all__ = ["calls", "journal", "runs", "settings", "statistics", "webcall"]

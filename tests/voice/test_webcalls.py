@@ -1,0 +1,124 @@
+"""Calls from a browser: connected, talked, recorded, hung up, and written down as they go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from agents.models import Agent
+from telephony.inbound.look import look
+from telephony.models import Call, CallEvent, VoiceSession
+from telephony.voice.process import Bridge
+from tests.integrations.conftest import Sim
+from tests.simulator.helpers import eventually, mp3_info
+from tests.voice.browser import QUIET, Browser
+from tests.voice.loops import Loop
+from tests.voice.sounds import loudness, tone
+
+START = {"agent_node_id": "agent_xyz", "sdp": "v=0"}
+
+
+@pytest.fixture
+def api(client_for: Callable[[User], APIClient], editor: User) -> APIClient:
+    return client_for(editor)
+
+
+@contextmanager
+def called(api: APIClient, loop: Loop) -> Iterator[tuple[Browser, Call]]:
+    """A browser in a call with the agent."""
+    browser = loop.run(_browser())
+    answer = api.post("/webcall/start", {**START, "sdp": loop.run(browser.offer())})
+    assert answer.status_code == 200, answer.content
+    try:
+        loop.run(browser.accept(answer.json()["sdp"]))
+        yield browser, Call.objects.get(call_id=answer.json()["call_id"])
+    finally:
+        loop.run(browser.close())
+
+
+async def _browser() -> Browser:
+    return Browser()
+
+
+def until(call: Call, is_so: Callable[[Call], object]) -> Call:
+    """The call once `is_so` of it."""
+
+    def look_again() -> Call | None:
+        call.refresh_from_db()
+        return call if is_so(call) else None
+
+    return eventually(look_again, within=20)
+
+
+def turns(call: Call) -> list[str]:
+    return [turn["role"] for turn in json.loads(call.transcript)]
+
+
+def test_a_browser_talks_with_the_agent(bridge: Bridge, agent: Agent, loop: Loop, sim: Sim, api: APIClient) -> None:
+    with called(api, loop) as (browser, call):
+        assert (call.status, call.direction) == ("dialing", "web")
+        eventually(lambda: loudness(bytes(browser.heard)) > QUIET)
+        until(call, lambda call: call.status == "in_progress")
+        browser.voice.words += tone(440, 1.0)
+        until(call, lambda call: turns(call)[:2] == ["agent", "user"])
+        assert api.post("/webcall/hangup", {"call_id": call.call_id}).status_code == 200
+        until(call, lambda call: call.has_audio)
+    assert (call.status, call.outcome, call.reason) == ("done", "answered", "")
+    session = VoiceSession.objects.get()
+    assert (session.kind, session.end_reason, session.bridge_id) == ("web", "hung_up", bridge.house.bridge_id)
+    events = list(CallEvent.objects.filter(call=call).order_by("pk").values_list("type", "data"))
+    statuses = [data["status"] for type_, data in events if type_ == "status"]
+    assert statuses == ["dialing", "ringing", "in_progress", "done"]
+    assert [(data["index"], data["role"]) for type_, data in events if type_ == "turn"][:2] == [
+        (0, "agent"),
+        (1, "user"),
+    ]
+    recording = api.get(f"/webcall/audio/{call.call_id}.mp3")
+    info = mp3_info(b"".join(recording.streaming_content))
+    assert (info.channels, info.sample_rate) == (2, 16000)
+    assert info.length == pytest.approx(call.duration_sec, abs=1.5)
+
+
+def test_the_providers_record_settles_it_and_makes_no_second_call(
+    bridge: Bridge, agent: Agent, loop: Loop, sim: Sim, api: APIClient
+) -> None:
+    with called(api, loop) as (_, call):
+        until(call, lambda call: call.status == "in_progress")
+        api.post("/webcall/hangup", {"call_id": call.call_id})
+        until(call, lambda call: call.ended_at)
+
+    def settled(call: Call) -> object:
+        agent.account.__class__.objects.filter(pk=agent.account_id).update(next_look_at=call.created_at)
+        look(agent.account_id or 0)
+        return call.settled_at
+
+    until(call, settled)
+    assert call.summary
+    assert call.disposition
+    assert Call.objects.count() == 1
+
+
+def test_who_closes_the_page_has_hung_up(bridge: Bridge, agent: Agent, loop: Loop, api: APIClient) -> None:
+    with called(api, loop) as (_, call):
+        until(call, lambda call: call.status == "in_progress")
+    until(call, lambda call: call.ended_at)
+    assert (call.status, VoiceSession.objects.get().end_reason) == ("done", "caller_left")
+
+
+def test_an_agent_that_hangs_up_ends_the_call_after_its_last_words(
+    bridge: Bridge, agent: Agent, loop: Loop, sim: Sim, api: APIClient
+) -> None:
+    sim.control(
+        "sockets", {"*": {"words_per_second": 20, "think_ms": 10, "silence_ms": 100, "pace": 0.01, "end_after": 1}}
+    )
+    with called(api, loop) as (browser, call):
+        until(call, lambda call: call.status == "in_progress")
+        browser.voice.words += tone(440, 0.4)
+        until(call, lambda call: call.ended_at)
+        loop.run(browser.gone.wait())
+    assert (call.status, VoiceSession.objects.get().end_reason) == ("done", "agent_left")
