@@ -16,6 +16,7 @@ from aispinner.env import (
     fernet_keys,
     host_and_port,
     http_url,
+    ice_servers,
     is_loopback,
     origins,
     rate,
@@ -214,8 +215,8 @@ CELERY_BEAT_SCHEDULE = {
     "compare_agents": {"task": "agents.tasks.compare_agents", "schedule": 900, "options": {"expires": 600}},
     "heartbeat": {"task": "aispinner.core.tasks.heartbeat", "schedule": 5, "options": {"expires": 10}},
     "forget": {"task": "aispinner.core.tasks.forget", "schedule": 3600, "options": {"expires": 600}},
-    "sweep": {"task": "telephony.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 10}},
     "lost_voices": {"task": "telephony.tasks.end_lost_sessions", "schedule": 1, "options": {"expires": 5}},
+    "sweep": {"task": "telephony.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 10}},
 }
 
 # --- Providers -----------------------------------------------------------------------------------
@@ -225,10 +226,9 @@ ELEVENLABS_READ_TIMEOUT = whole_number("ELEVENLABS_READ_TIMEOUT", default=20, lo
 SIMULATED = is_loopback(ELEVENLABS_BASE_URL)  # nobody real is called
 LOOK_AGAIN_SECONDS = whole_number("LOOK_AGAIN_SECONDS", default=60, low=1 if SIMULATED else 60, high=3600)
 CRASH_POINTS = crash_points("AISPINNER_CRASH_POINTS", simulated=SIMULATED)
-INBOUND_POLL_SECONDS = whole_number("INBOUND_POLL_SECONDS", default=60, low=1, high=3600)  # between looks, per account
-
-# --- What is written down ------------------------------------------------------------------------
 BREAKER_IN_A_ROW = whole_number("BREAKER_IN_A_ROW", default=10, low=0, high=100)  # calls; 0: off
+BREAKER_WINDOW = whole_number("BREAKER_WINDOW", default=20, low=0, high=100)  # calls; 0: off
+BREAKER_PERCENT = whole_number("BREAKER_PERCENT", default=50, low=1, high=100)  # more of the window than this
 INBOUND_POLL_SECONDS = whole_number("INBOUND_POLL_SECONDS", default=60, low=1, high=3600)  # between looks, per account
 
 # --- Our own voice path --------------------------------------------------------------------------
@@ -241,8 +241,6 @@ VOICE_GRACE_SECONDS = whole_number("VOICE_GRACE_SECONDS", default=30, low=0, hig
 WEBRTC_ICE_SERVERS = ice_servers("WEBRTC_ICE_SERVERS")  # STUN and TURN, for browsers and for the bridge
 
 # --- What is written down ------------------------------------------------------------------------
-BREAKER_WINDOW = whole_number("BREAKER_WINDOW", default=20, low=0, high=100)  # calls; 0: off
-BREAKER_PERCENT = whole_number("BREAKER_PERCENT", default=50, low=1, high=100)  # more of the window than this
 LOG_LEVEL = choice("LOG_LEVEL", default="INFO", allowed=("DEBUG", "INFO", "WARNING", "ERROR"))
 LOGGING = logging_config(level=LOG_LEVEL, style=choice("LOG_FORMAT", default="json", allowed=("json", "console")))
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
