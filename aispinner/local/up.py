@@ -79,6 +79,7 @@ class Up:
         self.supervisor = Supervisor(guard=guard, tell=screen.remark)
         self.port, self.sim_port = choose_ports(wishes)
         self.address = f"http://{HOST}:{self.port}"
+        self.voice = f"{HOST}:{free_port()}"  # of the voice bridge's control API
         self.env: Mapping[str, str] = {}
         self.read_up_to: dict[Path, int] = {}
 
@@ -91,7 +92,6 @@ class Up:
                 services = self._start_services()
                 self._migrate(services)
                 self._start_programs()
-        self.voice = f"{HOST}:{free_port()}"  # of the voice bridge's control API
                 token = self._demo_data(services)
                 self.screen.remark(f"up in {time.monotonic() - began:.1f} s")
                 self._campaign(services, token)
@@ -142,6 +142,7 @@ class Up:
             "web": web,
             "worker": (*celery, "worker", "--loglevel", "INFO", *WORKER_OPTIONS),
             "beat": (*celery, "beat", "--loglevel", "INFO", "--pidfile=", "--schedule", beat_file),
+            "voice": ("manage.py", "voice"),
         }
         simulator = Api(address=simulator_address)
         ready = {
@@ -149,30 +150,16 @@ class Up:
             "web": lambda _pid: api.answers("/healthz"),
             "worker": lambda _pid: vitals.show("worker"),
             "beat": lambda _pid: vitals.show("beat"),
+            "voice": lambda _pid: Api(address=f"http://{self.voice}").answers("/healthz"),
         }
         details = {"simulator": simulator_address, "web": self.address}
         children: list[Child] = []
         for name, arguments in programs.items():
             children.append(self.supervisor.start(self._program(name, *arguments, ready=ready[name])))
         for child, seconds in self.supervisor.wait_ready(*children, every=0.1):
-            "voice": ("manage.py", "voice"),
             name = child.program.name
             self.screen.done(name, seconds=seconds, detail=details.get(name, ""))
 
-    def _demo_data(self, services: Services) -> str:
-        """Load the demo data once; the demo user's token."""
-        token = self.state.mark("demo_token") or ""
-        if (
-            "voice": lambda _pid: Api(address=f"http://{self.voice}").answers("/healthz"),
-            self.state.mark("demo_data") == services.database_identity
-            and Api(address=self.address, token=token).is_known()
-        ):
-            return token
-        log = self.state.fresh_log("demo_data")
-        seconds = self.supervisor.run_to_end(self._program("demo_data", "manage.py", "demo_data", log=log))
-        answer = json.loads(log.read_text().strip().splitlines()[-1])
-        log.unlink()  # the token is in it
-        token = str(answer["token"])
     def _start_pbx(self) -> None:
         """Custom Voice, which nobody waits for: a PBX with telephones behind it, and the process that holds it."""
         speed = os.environ.get("AISPINNER_SIM_SPEED", PBX_SPEED)
@@ -185,6 +172,19 @@ class Up:
         for name, arguments in programs.items():
             self.supervisor.start(self._program(name, *arguments))
 
+    def _demo_data(self, services: Services) -> str:
+        """Load the demo data once; the demo user's token."""
+        token = self.state.mark("demo_token") or ""
+        if (
+            self.state.mark("demo_data") == services.database_identity
+            and Api(address=self.address, token=token).is_known()
+        ):
+            return token
+        log = self.state.fresh_log("demo_data")
+        seconds = self.supervisor.run_to_end(self._program("demo_data", "manage.py", "demo_data", log=log))
+        answer = json.loads(log.read_text().strip().splitlines()[-1])
+        log.unlink()  # the token is in it
+        token = str(answer["token"])
         self.state.set_mark("demo_token", token)
         self.state.set_mark("demo_data", services.database_identity)
         self.screen.done("demo data", seconds=seconds)

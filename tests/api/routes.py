@@ -155,12 +155,6 @@ ROWS = (
     Row("GET", "telephony/settings", read(), query=_OURS),
     Row("GET", "telephony/settings", known()),
     Row("PUT", "telephony/settings", edit(), body=_SETTINGS),
-)
-
-
-def routes(patterns: list[URLPattern | URLResolver] | None = None) -> Iterator[URLPattern]:
-    """Every route but the admin's, which has rights of its own."""
-    for each in get_resolver().url_patterns if patterns is None else patterns:
     Row("POST", "webcall/start", edit(503), body=_OFFER),  # no bridge in tests
     Row("POST", "webcall/connected", edit(), body=_WEB),
     Row("POST", "webcall/answered", edit(), body=_WEB),
@@ -168,6 +162,12 @@ def routes(patterns: list[URLPattern | URLResolver] | None = None) -> Iterator[U
     Row("GET", "webcall/ice", known()),
     Row("GET", "webcall/audio/<str:call_id>.mp3", read()),
     Row("HEAD", "webcall/audio/<str:call_id>.mp3", read()),
+)
+
+
+def routes(patterns: list[URLPattern | URLResolver] | None = None) -> Iterator[URLPattern]:
+    """Every route but the admin's, which has rights of its own."""
+    for each in get_resolver().url_patterns if patterns is None else patterns:
         if isinstance(each, URLPattern):
             yield each
         elif not str(each.pattern).startswith("admin"):
