@@ -31,6 +31,7 @@ urlpatterns = [
     path("telephony/runs/<str:call_id>/pause", PauseView.as_view()),
     path("telephony/runs/<str:call_id>/resume", ResumeView.as_view()),
     path("telephony/runs/<str:call_id>/cancel", CancelView.as_view()),
+    path("telephony/runs/<str:call_id>/results.csv", ResultsView.as_view()),
     path("telephony/runs/<str:call_id>/name", NameView.as_view()),
     path("telephony/calls/<str:call_id>/events", EventsView.as_view()),
     path("telephony/calls/<str:call_id>/audio", AudioView.as_view()),
