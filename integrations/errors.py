@@ -29,6 +29,7 @@ class Reason(StrEnum):
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     INVALID = "invalid"
+    INTERNAL_ERROR = "internal_error"  # ours: something that nobody foresaw
     PBX_DOWN = "pbx_down"
     PBX_REFUSED = "pbx_refused"  # it does not take our credentials
     PBX_TAKEN = "pbx_taken"  # another program answers for the application's name there

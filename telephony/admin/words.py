@@ -73,6 +73,10 @@ WAITS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Too many failures",
             "Calls kept failing at their start, so dialling stopped. Look at the latest calls, then resume.",
         ),
+        "internal_error": (
+            "Error of ours",
+            "Something went wrong here that should not. Look at the log, then resume; no number loses its attempt.",
+        ),
         "provider_busy": ("Provider busy", "ElevenLabs is busy. Dialling goes on by itself."),
         "not_allowed": (
             "Not allowed",

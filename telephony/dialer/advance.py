@@ -14,6 +14,7 @@ from telephony.dialer.locks import run_lock
 from telephony.dialer.orders import calls_of, order_for
 from telephony.dialer.plan import Dissolve
 from telephony.dialer.records import dissolve_chunk, record_failure, record_submission
+from telephony.dialer.unforeseen import taken_as
 from telephony.models import Chunk
 from telephony.stacks import stack_for
 
@@ -39,7 +40,8 @@ def submit_chunk(chunk_id: int) -> None:
     order = order_for(chunk, calls_of(chunk))
     stack = stack_for(chunk.run.voice_stack)
     try:
-        stack.prepare(order)
+        with taken_as(Answer.REFUSED):
+            stack.prepare(order)
     except ProviderError as error:
         # Nothing was dialled by preparing, whatever became of it.
         answer = Answer.NOT_DONE if error.answer is Answer.UNKNOWN else error.answer
@@ -51,7 +53,8 @@ def submit_chunk(chunk_id: int) -> None:
         return
     reach(Point.SUBMIT_SENT)
     try:
-        external_id = stack.submit(order)
+        with taken_as(Answer.UNKNOWN):
+            external_id = stack.submit(order)
     except ProviderError as error:
         reach(Point.SUBMIT_FAILED)
         record_failure(chunk_id, error, answer=error.answer, now=timezone.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,12 +14,23 @@ from django.utils import timezone
 from agents.models import Agent
 from aispinner.core.crash_points import Point, reach
 from integrations.calls import CallReport, Phase
-from integrations.errors import Answer, ProviderError
+from integrations.errors import Answer, ProviderError, Reason
 from integrations.http import longest_request
+from integrations.models import KeyStatus
+from integrations.services import newest_working_key
 from telephony.dialer.claims import submit_timeout
 from telephony.dialer.orders import calls_of, order_for
 from telephony.dialer.pacing import backoff, poll_delay
-from telephony.dialer.records import LOST_SIGHT, close_chunk, dissolve_chunk, record_submission, take_in
+from telephony.dialer.records import (
+    LOST_SIGHT,
+    close_chunk,
+    dissolve_chunk,
+    record_hearing,
+    record_silence,
+    record_submission,
+    take_in,
+)
+from telephony.dialer.unforeseen import taken_as
 from telephony.models import Call, Chunk, ChunkStatus, RunStatus
 from telephony.stacks import stack_for
 from telephony.stacks.base import Order, Poll, Stack, Trace
@@ -27,6 +39,7 @@ log = structlog.get_logger(__name__)
 
 SETTLE_WITHIN = timedelta(minutes=2)  # how long a run waits for the analysis of an ended call
 RING_AND_REPORT = timedelta(minutes=11)  # beyond the longest conversation, a call is silent
+STANDS_STILL = timedelta(hours=1)  # nothing of a chunk is up, and so long nothing has been dialled of it
 _STOPPING = (RunStatus.PAUSING, RunStatus.PAUSED, RunStatus.CANCELLED)
 
 
@@ -45,21 +58,51 @@ def advance_chunk(chunk_id: int) -> None:
     now = timezone.now()
     if not Chunk.objects.filter(pk=chunk_id, next_at__lte=now).update(next_at=now + lease()):
         return
-    chunk = Chunk.objects.select_related("run__agent", "api_key").get(pk=chunk_id)
+    chunk = Chunk.objects.select_related("run__agent", "run__workspace", "run__account", "api_key").get(pk=chunk_id)
+    _take_a_key_that_works(chunk)
     stack = stack_for(chunk.run.voice_stack)
     calls = calls_of(chunk)
     order = order_for(chunk, calls)
     try:
-        if chunk.status in {ChunkStatus.SUBMITTING, ChunkStatus.UNKNOWN}:
-            _look_up(chunk, stack, order, now=now)
-        elif chunk.status == ChunkStatus.DIALING:
-            _follow(chunk, stack, order, calls, now=now)
+        with taken_as(Answer.REFUSED):
+            untold = _do_what_is_due(chunk, stack, order, calls, now=now)
     except ProviderError as error:
-        log.info("chunk_not_followed", chunk_id=chunk_id, reason=error.reason.value)
-        if error.answer is Answer.REFUSED:
-            _give_up_in_time(chunk, calls, now=now)
-        wait = max(poll_delay(chunk.polls), backoff(attempts=2, asked=error.retry_after, chance=0.5))
-        _look_again(chunk, at=now + wait)
+        until = _ask_again_later(chunk, calls, error, now=now)
+        record_silence(chunk, error, until=until)
+        return
+    if untold is not None:
+        _ask_again_later(chunk, calls, untold, now=now)
+    elif chunk.run.wait_reason:
+        record_hearing(chunk.run_id, now=now)
+
+
+def _do_what_is_due(
+    chunk: Chunk, stack: Stack, order: Order, calls: list[Call], *, now: datetime
+) -> ProviderError | None:
+    """Returns why nothing was learned of some of the calls, where the others could be asked about."""
+    if chunk.status in {ChunkStatus.SUBMITTING, ChunkStatus.UNKNOWN}:
+        _look_up(chunk, stack, order, now=now)
+    elif chunk.status == ChunkStatus.DIALING:
+        return _follow(chunk, stack, order, calls, now=now)
+    return None
+
+
+def _ask_again_later(chunk: Chunk, calls: list[Call], error: ProviderError, *, now: datetime) -> datetime:
+    log.info("chunk_not_followed", chunk_id=chunk.pk, reason=error.reason.value)
+    if error.answer is Answer.REFUSED:
+        _give_up_in_time(chunk, calls, now=now)
+    chance = secrets.randbelow(1000) / 1000
+    at = now + max(poll_delay(chunk.polls), backoff(attempts=2, asked=error.retry_after, chance=chance))
+    _look_again(chunk, at=at)
+    return at
+
+
+def _take_a_key_that_works(chunk: Chunk) -> None:
+    """Any key of the account may ask about what another has sent, and has to where that one is refused or gone."""
+    key = chunk.api_key
+    if key is None or key.status != KeyStatus.WORKING:
+        account = chunk.run.account if key is None else key.account
+        chunk.api_key = newest_working_key(workspace=chunk.run.workspace, account=account) or key
 
 
 def _look_again(chunk: Chunk, *, at: datetime) -> None:
@@ -92,17 +135,23 @@ def _look_up(chunk: Chunk, stack: Stack, order: Order, *, now: datetime) -> None
         _look_again(chunk, at=first + look_again_after())
 
 
-def _follow(chunk: Chunk, stack: Stack, order: Order, calls: list[Call], *, now: datetime) -> None:
+def _follow(chunk: Chunk, stack: Stack, order: Order, calls: list[Call], *, now: datetime) -> ProviderError | None:
     """Take over what the provider says, take back the rest where the run is stopping, close when settled."""
     if not _settled(calls, now=now):
         poll = stack.poll(order)
         reach(Point.POLLED)
         _apply(chunk, calls, poll, now=now)
-        if chunk.run.status in _STOPPING and chunk.cancelled_at is None and _undispatched(chunk):
-            stack.cancel(order)
+        if poll.error is not None:
+            return poll.error
+        unwanted = chunk.run.status in _STOPPING or _stands_still(chunk, calls, now=now)
+        if unwanted and chunk.cancelled_at is None and _undispatched(chunk):
+            _take_back(chunk, stack, order)
             reach(Point.TAKEN_BACK)
             Chunk.objects.filter(pk=chunk.pk).update(cancelled_at=now)
-            _apply(chunk, calls, stack.poll(order), now=now)
+            poll = stack.poll(order)
+            _apply(chunk, calls, poll, now=now)
+            if poll.error is not None:
+                return poll.error
         if chunk.run.hangs_up and stack.can_hang_up:
             stack.hang_up(order)
         calls = calls_of(chunk)
@@ -111,6 +160,17 @@ def _follow(chunk: Chunk, stack: Stack, order: Order, calls: list[Call], *, now:
         close_chunk(chunk.pk, now=timezone.now())
     else:
         _look_again(chunk, at=timezone.now() + poll_delay(chunk.polls))
+    return None
+
+
+def _take_back(chunk: Chunk, stack: Stack, order: Order) -> None:
+    """Asked for until it is answered; a refusal is an answer, and the calls end by themselves."""
+    try:
+        stack.cancel(order)
+    except ProviderError as error:
+        if error.answer is not Answer.REFUSED or error.reason is Reason.KEY_REFUSED:
+            raise
+        log.warning("chunk_not_taken_back", chunk_id=chunk.pk, reason=error.reason.value)
 
 
 def _give_up_in_time(chunk: Chunk, calls: list[Call], *, now: datetime) -> None:
@@ -124,20 +184,22 @@ def _apply(chunk: Chunk, calls: list[Call], poll: Poll, *, now: datetime) -> Non
     reports: dict[int, CallReport] = {}
     for call in calls:
         report = poll.reports.get(call.call_id)
-        if _silent(chunk, call, report, gone=poll.gone, now=now):
+        if _silent(chunk, calls, call, report, gone=poll.gone, now=now):
             report = LOST_SIGHT if report is None else replace(LOST_SIGHT, conversation_id=report.conversation_id)
         if report is not None:
             reports[call.pk] = report
     take_in(reports, now=now)
-    if poll.error is not None:
-        raise poll.error
 
 
-def _silent(chunk: Chunk, call: Call, report: CallReport | None, *, gone: bool, now: datetime) -> bool:
+def _silent(
+    chunk: Chunk, calls: list[Call], call: Call, report: CallReport | None, *, gone: bool, now: datetime
+) -> bool:
     """Whether a call that is still up by all we know is past any conversation's end (counted from dispatch)."""
     if call.ended_at is not None or (report is not None and report.phase in {Phase.ENDED, Phase.NOT_DIALLED}):
         return False
     since = call.dispatched_at or (chunk.submitted_at if gone or report is None else None)
+    if since is None and chunk.cancelled_at is not None and chunk.cancelled_at + STANDS_STILL < now:
+        return _stands_still(chunk, calls, now=now)  # taken back, and neither given back nor dialled
     return since is not None and since + longest_call(chunk.run.agent) < now
 
 
@@ -147,6 +209,14 @@ def longest_call(agent: Agent) -> timedelta:
     conversation = config.get("conversation") if isinstance(config, dict) else None
     longest = conversation.get("max_duration_seconds") if isinstance(conversation, dict) else None
     return timedelta(seconds=longest if isinstance(longest, int) and 0 < longest < 86_400 else 600) + RING_AND_REPORT
+
+
+def _stands_still(chunk: Chunk, calls: list[Call], *, now: datetime) -> bool:
+    """Whether the provider dials nothing more of a chunk, though numbers of it wait there."""
+    waiting = [call for call in calls if call.ended_at is None]
+    moved = [at for call in calls for at in (call.dispatched_at, call.ended_at) if at is not None]
+    dialled = any(call.dispatched_at is not None for call in waiting)
+    return bool(waiting) and not dialled and max([chunk.submitted_at, *moved]) + STANDS_STILL < now
 
 
 def _undispatched(chunk: Chunk) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
+from django.utils import timezone
 
 from aispinner.core.crash_points import Point, reach
 from integrations.calls import CallReport, Outcome, Phase
@@ -52,12 +53,37 @@ def record_failure(chunk_id: int, error: ProviderError, *, answer: Answer, now: 
     log.warning("chunk_not_submitted", chunk_id=chunk_id, answer=answer.value, reason=error.reason.value)
     if answer is Answer.UNKNOWN:
         _look_it_up_later(chunk_id, error, now=now)
+        if error.reason is Reason.INTERNAL_ERROR:  # it would happen again
+            stop_runs({_run_id(chunk_id): error.reason.value}, now=now)
     elif answer is Answer.NOT_DONE:
         _try_again_later(chunk_id, error, now=now)
     elif error.reason is Reason.INVALID and _blame_numbers(chunk_id, error, now=now):
         dissolve_chunk(chunk_id, now=now)
     else:
         _stop(chunk_id, error, now=now)
+
+
+def record_silence(chunk: Chunk, error: ProviderError, *, until: datetime) -> None:
+    """The provider could not be asked about a chunk: the run says so, and submits nothing `until` it is asked again."""
+    if error.reason is Reason.KEY_REFUSED:
+        if not _replace_key(chunk):
+            stop_runs({chunk.run_id: error.reason.value}, now=timezone.now())
+        return
+    with transaction.atomic():
+        run = locked_run(chunk.run_id)
+        if run.status == RunStatus.RUNNING:
+            latest = max(until, run.next_attempt_at or until)
+            change_run(run, wait_reason=error.reason.value, next_attempt_at=latest)
+
+
+def record_hearing(run_id: int, *, now: datetime) -> None:
+    """The provider answers again: the run waits no more, unless for a submission of its own."""
+    with transaction.atomic():
+        run = locked_run(run_id)
+        waits = run.next_attempt_at is not None and run.next_attempt_at > now
+        kept = run.chunks.filter(status__in=[ChunkStatus.RATE_LIMITED, ChunkStatus.UNKNOWN])
+        if run.status == RunStatus.RUNNING and run.wait_reason and not waits and not kept.exists():
+            change_run(run, wait_reason="", next_attempt_at=None)
 
 
 def dissolve_chunk(chunk_id: int, *, now: datetime) -> None:
@@ -100,8 +126,12 @@ def stop_runs(reasons: Mapping[int, str], *, now: datetime) -> None:
             ring_chunks(run.chunks.filter(next_at=now).values_list("pk", flat=True))
 
 
+def _run_id(chunk_id: int) -> int:
+    return Chunk.objects.values_list("run_id", flat=True).get(pk=chunk_id)
+
+
 def _run_of(chunk_id: int) -> Run:
-    return locked_run(Chunk.objects.values_list("run_id", flat=True).get(pk=chunk_id))
+    return locked_run(_run_id(chunk_id))
 
 
 def _look_it_up_later(chunk_id: int, error: ProviderError, *, now: datetime) -> None:
@@ -169,17 +199,24 @@ def _blame_numbers(chunk_id: int, error: ProviderError, *, now: datetime) -> boo
     return bool(blamed)
 
 
+def _replace_key(chunk: Chunk) -> bool:
+    """The chunk's key is refused: its run goes on with another of the same account; False where there is none."""
+    if chunk.api_key is None:
+        return False
+    mark_key_refused(key_id=chunk.api_key.pk)
+    other = newest_working_key(workspace=chunk.run.workspace, account=chunk.api_key.account)
+    if other is not None:
+        Run.objects.filter(pk=chunk.run_id).update(api_key=other)
+    return other is not None
+
+
 def _stop(chunk_id: int, error: ProviderError, *, now: datetime) -> None:
     """The account, agent or number is refused: give the numbers back, try another key of the account, else pause."""
     dissolve_chunk(chunk_id, now=now)
-    chunk = Chunk.objects.select_related("run__workspace", "run__account").get(pk=chunk_id)
-    if error.reason is Reason.KEY_REFUSED and chunk.api_key_id is not None:
-        mark_key_refused(key_id=chunk.api_key_id)
-        other = newest_working_key(workspace=chunk.run.workspace, account=chunk.run.account)
-        if other is not None:
-            Run.objects.filter(pk=chunk.run_id).update(api_key=other)
-            ring_runs([chunk.run_id])
-            return
+    chunk = Chunk.objects.select_related("run__workspace", "api_key__account").get(pk=chunk_id)
+    if error.reason is Reason.KEY_REFUSED and _replace_key(chunk):
+        ring_runs([chunk.run_id])
+        return
     if error.reason is Reason.NUMBER_MISSING and chunk.run.phone_provider_id is not None:
         forget_registration(phone_provider_id=chunk.run.phone_provider_id)  # looked for again when it is resumed
     stop_runs({chunk.run_id: error.reason.value}, now=now)

@@ -15,7 +15,7 @@ from telephony.models import Call, Chunk, ChunkStatus, Run
 _REMEMBERED: tuple[tuple[type[models.Model], tuple[str, ...]], ...] = (
     (Account, ("learned_until", "exhausted_at")),
     (Run, ("created_at", "next_at", "next_attempt_at")),
-    (Chunk, ("submitted_at", "first_look_at", "retry_at", "next_at")),
+    (Chunk, ("submitted_at", "first_look_at", "cancelled_at", "retry_at", "next_at")),
     (Call, ("dispatched_at", "answered_at", "ended_at", "settled_at")),
     (WebhookReceipt, ("received_at", "next_at")),
 )
