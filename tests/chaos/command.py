@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--minutes", type=float, help="go on with further seeds for so long")
     options.add_argument("--numbers", type=int, default=350, help="of all campaigns of a seed (default: 350)")
     options.add_argument("--storm", type=float, default=20.0, help="seconds of faults in each seed (default: 20)")
+    options.add_argument("--mild", action="store_true", help="few faults: a taste of it")
     options.add_argument("--least-faults", type=int, default=10, help="fewer prove nothing (default: 10)")
     options.add_argument("--json", type=Path, help="write everything that was found there")
     options.add_argument("--keep", action="store_true", help="keep the folder with all logs")
@@ -108,8 +109,8 @@ def _play(ours: House, options: argparse.Namespace, report: Report) -> None:
     until = time.monotonic() + (options.minutes or 0) * 60
     seed = options.seed
     while seed < options.seed + options.seeds or time.monotonic() < until:
-        plan = plan_for(seed, size=options.numbers, storm=options.storm)
-        evidence = Storm(ours, plan, size=options.numbers).play()
+        plan = plan_for(seed, size=options.numbers, storm=options.storm, mild=options.mild)
+        evidence = Storm(ours, plan).play()
         report.add(seed, evidence, judge(plan, evidence, lines=LINES, least_faults=options.least_faults))
         seed += 1
 

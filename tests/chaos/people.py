@@ -16,7 +16,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
-from tests.chaos.plan import Campaign, plan_for
+from tests.chaos.plan import Campaign
 
 PATIENCE = 60.0  # seconds for one wish
 LOOK_EVERY = 0.3
@@ -120,13 +120,10 @@ class Person:
 
 
 def main() -> None:
-    """`python -m tests.chaos.people FILE`: the plan's seed, size and storm, the address, the token."""
+    """`python -m tests.chaos.people FILE`: the campaigns, the address, the token."""
     given = json.loads(Path(sys.argv[1]).read_text())
-    plan = plan_for(given["seed"], size=given["size"], storm=given["storm"])
-    began = given["began"]
-    people = [
-        Person(campaign=each, address=given["address"], token=given["token"], began=began) for each in plan.campaigns
-    ]
+    campaigns = [Campaign(**each) for each in given.pop("campaigns")]
+    people = [Person(campaign=campaign, **given) for campaign in campaigns]
     threads = [threading.Thread(target=person.live) for person in people]
     for thread in threads:
         thread.start()

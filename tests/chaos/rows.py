@@ -75,7 +75,5 @@ def audit() -> str:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aispinner.settings")
     django.setup()
-    whole = rows(sys.argv[1])
-    if sys.argv[2:] == ["--check"]:
-        whole |= {"contradictions": contradictions(), "audit": audit()}
+    whole = {**rows(sys.argv[1]), "contradictions": contradictions(), "audit": audit()}
     sys.stdout.write(json.dumps(whole, default=str) + "\n")
