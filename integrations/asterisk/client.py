@@ -114,6 +114,7 @@ class Ari:
             for waiting in self._asked.values():
                 if not waiting.done():
                     waiting.set_exception(_unknown())
+                    waiting.exception()  # whoever waited may be gone, too
             self._asked.clear()
 
     async def ask(

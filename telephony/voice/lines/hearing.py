@@ -52,7 +52,7 @@ class Hearing:
             await self._book.hang_up(call_id)
 
     def _phone(self, call_id: str, dial: Dial, event: Event) -> None:
-        end = hear(dial, event, now=timezone.now())
+        end = hear(dial, event, session=self._book.session, now=timezone.now())
         self._book.note(call_id, dial, stops=end.stops if end is not None else None)
         if isinstance(event, StasisStarted) and call_id not in self._joining:
             self._joining[call_id] = asyncio.get_running_loop().create_future()

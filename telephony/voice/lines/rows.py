@@ -18,7 +18,7 @@ from aispinner.core.rows import update_rows
 from integrations.errors import Reason
 from telephony.dialer.records import stop_runs, take_in
 from telephony.dialer.transitions import apply_reports
-from telephony.models import Call, Dial, DialStatus, PbxLink, RunStatus
+from telephony.models import Call, Chunk, ChunkStatus, Dial, DialStatus, PbxLink, RunStatus
 from telephony.models.call import TERMINAL
 from telephony.voice.bridges import has_room, live_bridges
 from telephony.voice.lines.told import ON_THE_PBX, OPEN, end_unseen, report_of, withdraw
@@ -28,6 +28,7 @@ FIELDS = (
     "outcome", "reason",
 )  # fmt: skip
 SILENT_AFTER = timedelta(seconds=10)
+ANALYSED_IN = timedelta(seconds=3)  # after its end, a conversation is likely to be analysed
 
 
 class LostHoldError(Exception):
@@ -153,10 +154,18 @@ def write(account_id: int, *, session: str, dials: Sequence[Dial], stops: Mappin
     with transaction.atomic():
         _hold(account_id, session)
         limits = dict(_write(dials, now=now))
+        _have_followed([dial.pk for dial in dials if dial.status == DialStatus.ENDED], now=now)
     if stops:
         runs = dict(Call.objects.filter(pk__in=stops).values_list("pk", "run_id"))
         limits |= {run_id: stops[pk].value for pk, run_id in runs.items() if run_id is not None}
     stop_runs(limits, now=now)
+
+
+def _have_followed(calls: Sequence[int], *, now: datetime) -> None:
+    """What ElevenLabs has to tell of calls that are over is asked for soon, not at the next slow look."""
+    soon = now + ANALYSED_IN
+    chunks = Chunk.objects.filter(calls__in=calls, calls__settled_at=None, status=ChunkStatus.DIALING, next_at__gt=soon)
+    Chunk.objects.filter(pk__in=list(chunks.values_list("pk", flat=True))).update(next_at=soon)
 
 
 def _hold(account_id: int, session: str) -> None:

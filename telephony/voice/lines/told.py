@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from integrations.asterisk.events import Answered, Destroyed, Event, Rang, StasisStarted
-from integrations.asterisk.outcomes import Ending, ending
+from integrations.asterisk.outcomes import NORMAL, Ending, ending
 from integrations.calls import CallReport, Outcome, Phase
 from telephony.models import Dial, DialStatus
 
@@ -45,8 +45,8 @@ def _ended(dial: Dial, outcome: Outcome) -> CallReport:
     )
 
 
-def hear(dial: Dial, event: Event, *, now: datetime) -> Ending | None:
-    """Move the row on by an event of the phone's channel; how the call ended, where this was its end."""
+def hear(dial: Dial, event: Event, *, session: str, now: datetime) -> Ending | None:
+    """Move the row on by an event of the phone's channel, heard over `session`; how the call ended, where it has."""
     if dial.status not in ON_THE_PBX:
         return None
     dial.status = DialStatus.PLACED
@@ -56,21 +56,26 @@ def hear(dial: Dial, event: Event, *, now: datetime) -> Ending | None:
         case Answered() | StasisStarted():
             dial.answered_at = dial.answered_at or now
         case Destroyed():
-            return end_by(dial, event, now=now)
+            return end_by(dial, event, unbroken=dial.session == session, now=now)
     return None
 
 
-def end_by(dial: Dial, event: Destroyed, *, now: datetime) -> Ending:
-    """The channel is gone. A reason that was noted before (a bridge that was lost) outweighs what the channel says."""
+def end_by(dial: Dial, event: Destroyed, *, unbroken: bool, now: datetime) -> Ending:
+    """The channel is gone. A reason that was noted before (a bridge that was lost) outweighs what the channel says.
+
+    Where another socket came between (not `unbroken`), ringing may have gone unheard, and an answer, too.
+    """
     dial.cause, dial.tech_cause = event.cause, event.tech_cause
     end = ending(
         cause=event.cause,
         tech_cause=event.tech_cause,
-        rang=dial.rang_at is not None,
+        rang=dial.rang_at is not None or not unbroken,
         answered=dial.answered_at is not None,
         machine=dial.machine == MACHINE,
         ours=dial.hangup_at is not None,
     )
+    if not unbroken and event.cause in NORMAL and dial.answered_at is None and dial.hangup_at is None:
+        end = Ending(Outcome.ERROR, LOST_SIGHT)
     if dial.reason:
         end = Ending(Outcome.ERROR, dial.reason)
     _end(dial, end, now=now)
