@@ -30,7 +30,7 @@ def trail(entries: Iterable[AuditEntry]) -> list[dict[str, Any]]:
 
 def in_words(code: str) -> str:
     """`phone_provider.added` → "Phone provider added"."""
-    return code.replace("_", " ").replace(".", " ").capitalize()
+    return code.replace("_", " ").replace(".", " ").capitalize().replace("Elevenlabs", "ElevenLabs")
 
 
 def who(entry: AuditEntry) -> str:
@@ -44,7 +44,7 @@ def way_of(entry: AuditEntry) -> str:
     """How they came in, with the token's name."""
     if entry.token_id:
         return f"API, token {entry.token_name or entry.token_id}"
-    return entry.get_via_display()
+    return "a command or task" if entry.via == Via.SYSTEM else entry.get_via_display()
 
 
 def deed_badge(entry: AuditEntry) -> SafeString:

@@ -1,8 +1,12 @@
-// Keeps the moving parts of a page up to date while somebody looks, and lets a conversation be heard from any turn.
+// Keeps the moving parts of a page up to date while somebody looks: when live events say so where they can be had, by
+// asking every few seconds where not. Lets a conversation be heard from any turn, and a campaign be renamed in its list.
 (() => {
     "use strict";
     const EVERY = 2000; // milliseconds
     const SLOWEST = 30000;
+    const BESIDE_EVENTS = 15000; // what no event tells (how long ago things were) grows old by itself
+    const TOGETHER = 1000; // what happens within it is looked at once
+    const here = document.currentScript.src;
 
     function watch(root) {
         const every = Number(root.dataset.liveEvery) || EVERY;
@@ -11,6 +15,8 @@
         let failures = 0;
         let timer = 0;
         let live = true;
+        let told = false;
+        let busy = false;
 
         const say = (words) => {
             if (note) {
@@ -23,6 +29,8 @@
             if (live && !document.hidden) timer = window.setTimeout(look, wait);
         };
         async function look() {
+            if (busy) return plan(TOGETHER);
+            busy = true;
             try {
                 const answer = await fetch(root.dataset.liveUrl, { headers: { Accept: "application/json" }, redirect: "error" });
                 if (!answer.ok) throw new Error(String(answer.status));
@@ -31,15 +39,42 @@
                 live = news.live;
                 failures = 0;
                 say("");
-                plan(every);
+                plan(told ? BESIDE_EVENTS : every);
             } catch {
                 failures += 1;
                 say("The server does not answer; trying again.");
                 plan(Math.min(every * 2 ** failures, SLOWEST));
+            } finally {
+                busy = false;
             }
         }
         document.addEventListener("visibilitychange", () => plan(0));
         plan(every);
+        if (root.dataset.liveWorkspace) {
+            let soon = 0;
+            const ring = () => {
+                soon ||= window.setTimeout(() => {
+                    soon = 0;
+                    plan(0);
+                }, TOGETHER);
+            };
+            follow(root.dataset, ring, (state) => {
+                told = state === "live";
+                plan(0);
+            });
+        }
+    }
+
+    /** Hear of what happens to a campaign or a call over /ws/events; `say` hears how the connection is. */
+    async function follow({ liveWorkspace, liveAbout }, ring, say) {
+        const beside = (name) => import(new URL(`../monitor/${name}.js`, here));
+        const [{ Connection }, { post }] = await Promise.all([beside("socket"), beside("api")]);
+        new Connection({
+            ticket: () => post("/auth/ws-ticket"),
+            place: () => ({ workspace_id: Number(liveWorkspace) }),
+            take: (message) => JSON.stringify(message).includes(liveAbout) && ring(),
+            say: ({ state }) => say(state),
+        }).open();
     }
 
     const shown = new WeakMap();
@@ -80,7 +115,57 @@
         }, true);
     }
 
+    /** The pencil of a list: the name becomes a field; Enter or leaving it saves, Escape does not. */
+    function rename() {
+        document.addEventListener("click", (event) => {
+            const button = event.target.closest("[data-rename]");
+            const title = button?.closest("tr")?.querySelector(".field-campaign b");
+            if (!title || title.hidden) return;
+            const field = document.createElement("input");
+            Object.assign(field, { className: "tp-inline", value: button.dataset.name, maxLength: 200, placeholder: title.textContent });
+            field.setAttribute("aria-label", "Name of the campaign");
+            const problem = document.createElement("small");
+            problem.setAttribute("role", "alert");
+            title.hidden = true;
+            title.closest("a").after(field, problem);
+            field.select();
+            let over = false;
+            const close = () => {
+                over = true;
+                field.remove();
+                problem.remove();
+                title.hidden = false;
+                document.querySelector(`[data-rename="${CSS.escape(button.dataset.rename)}"]`)?.focus();
+            };
+            const save = async () => {
+                if (over) return;
+                if (field.value.trim() === button.dataset.name) return close();
+                const token = document.querySelector("#tp-op [name=csrfmiddlewaretoken]").value;
+                const body = new URLSearchParams({ name: field.value, csrfmiddlewaretoken: token });
+                try {
+                    const answer = await fetch(button.dataset.rename, { method: "POST", body, headers: { Accept: "application/json" }, redirect: "error" });
+                    const said = await answer.json();
+                    if (!answer.ok) throw new Error(said.detail);
+                    button.dataset.name = field.value.trim();
+                    title.textContent = said.name;
+                    close();
+                } catch (error) {
+                    problem.textContent = error instanceof TypeError ? "The server does not answer. Try again." : error.message;
+                    field.focus();
+                }
+            };
+            field.addEventListener("keydown", (pressed) => {
+                if (pressed.key === "Enter") {
+                    pressed.preventDefault(); // the list around it is a form
+                    save();
+                } else if (pressed.key === "Escape") close();
+            });
+            field.addEventListener("blur", save);
+        });
+    }
+
     document.addEventListener("DOMContentLoaded", () => {
+        rename();
         document.querySelectorAll("[data-live-url]").forEach(watch);
         listen();
     });

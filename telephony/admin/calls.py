@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from aispinner.core.admin_base import ConsoleAdmin
+from aispinner.core.admin_base import ConsoleAdmin, roles_of
 from aispinner.core.admin_html import duration, muted, when
 from integrations.models import Account
 from telephony.admin.call_page import call_parts, facts, is_live
@@ -125,6 +125,7 @@ class CallAdmin(ConsoleAdmin[Call]):
         context = dict(extra_context or {})
         if call is not None:
             context |= {"call": call, "facts": facts(call), "parts": call_parts(call), "live": is_live(call)}
+            context["is_member"] = call.workspace_id in roles_of(request)
         return super().change_view(request, object_id, form_url, context)
 
     def live_page(self, request: HttpRequest, pk: int) -> JsonResponse:

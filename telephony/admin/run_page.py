@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from aispinner.core.admin_html import duration, when
+from telephony.admin.outcomes import outcomes
 from telephony.admin.pieces import (
     MOVING,
     UNFINISHED,
@@ -44,6 +45,7 @@ def run_parts(run: Run, *, may_operate: bool) -> dict[str, SafeString]:
             percent=percent_done(run.progress),
         ),
         "figures": render("run/figures", figures=_figures(run, now=now)),
+        "outcomes": outcomes(run, now=now),
         "wait": _wait_part(run, now=now),
         "chunks": render(
             "run/chunks", rows=chunk_rows(_latest_chunks(run)), run=run, more=run.progress.chunks_total > CHUNKS_SHOWN

@@ -10,14 +10,23 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.forms import CharField
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    JsonResponse,
+    StreamingHttpResponse,
+)
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
-from aispinner.core.admin_base import ConsoleAdmin
+from aispinner.core.admin_base import ConsoleAdmin, roles_of
 from aispinner.core.admin_confirm import ask, is_confirmed
 from aispinner.core.admin_html import muted, two_lines, when
 from aispinner.core.errors import Invalid, Problem
@@ -26,6 +35,7 @@ from telephony import services
 from telephony.admin import dashboard
 from telephony.admin.filters import ChoiceFilter
 from telephony.admin.pieces import lines_cell, progress_cell
+from telephony.admin.results import MOST_EXPORTED, results_of, results_together
 from telephony.admin.run_actions import CANCEL, PAUSE, RESUME, Verb, confirmation_of, fitting
 from telephony.admin.run_page import facts, is_live, live_answer, run_parts, state_part
 from telephony.admin.words import next_attempt, run_badge, wait_words
@@ -64,7 +74,7 @@ class RunAdmin(ConsoleAdmin[Run]):
     search_help_text = "Search by name, campaign id or node"
     ordering = ("-pk",)
     sortable_by = ()
-    actions = ("pause_selected", "resume_selected", "cancel_selected")
+    actions = ("pause_selected", "resume_selected", "cancel_selected", "export_selected")
     empty_icon = "campaign"
     empty_title = "No campaign yet"
     empty_text = "Start one with POST /telephony/dialer/start; it appears here at once and moves while you watch."
@@ -122,6 +132,7 @@ class RunAdmin(ConsoleAdmin[Run]):
             path("dashboard/live/", wrap(dashboard.live), name="telephony_dashboard_live"),
             path("live/", wrap(self.live_list), name="telephony_run_live_list"),
             path("<int:pk>/live/", wrap(self.live_page), name="telephony_run_live"),
+            path("<int:pk>/results.csv", wrap(self.results_view), name="telephony_run_results"),
             path("<int:pk>/cancel/", wrap(self.cancel_view), name="telephony_run_cancel"),
             *(
                 path(f"<int:pk>/{verb}/", wrap(self.do_view), {"verb": verb}, name=f"telephony_run_{verb}")
@@ -139,6 +150,7 @@ class RunAdmin(ConsoleAdmin[Run]):
             may = self.may_operate(request, run)
             parts = run_parts(run, may_operate=may)
             context |= {"run": run, "facts": facts(run), "parts": parts, "live": is_live(run), "may_operate": may}
+            context |= {"is_member": run.workspace_id in roles_of(request)}
         return super().change_view(request, object_id, form_url, context)
 
     def live_page(self, request: HttpRequest, pk: int) -> JsonResponse:
@@ -239,6 +251,20 @@ class RunAdmin(ConsoleAdmin[Run]):
 
     def _chosen(self, chosen: QuerySet[Run]) -> list[Run]:
         return list(chosen.select_related("progress", "workspace"))
+
+    # --- results --------------------------------------------------------------------------------
+
+    def results_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        """What came of every number of a campaign, as CSV."""
+        return results_of(self._run(request, pk))
+
+    @admin.action(description="Download results (CSV)", permissions=["view"])
+    def export_selected(self, request: HttpRequest, chosen: QuerySet[Run]) -> HttpResponseBase | None:
+        runs = list(chosen.select_related("workspace").order_by("-pk")[: MOST_EXPORTED + 1])
+        if len(runs) > MOST_EXPORTED:
+            self.message_user(request, f"Choose at most {MOST_EXPORTED} campaigns at once.", messages.WARNING)
+            return None
+        return results_of(runs[0]) if len(runs) == 1 else results_together(runs)
 
     # --- rows -----------------------------------------------------------------------------------
 
