@@ -2,7 +2,8 @@
 
 Off unless AISPINNER_CRASH_POINTS names a folder, which the settings refuse where the provider is a real one. There, the
 file `armed/<point>` makes whoever reaches that point first take the file away, write a line into `fired` and end itself
-by SIGKILL: no handler, no `finally`, no rollback of its own. The file is gone then, so each arming fires once.
+by SIGKILL: no handler, no `finally`, no rollback of its own. The file is gone then, so each arming fires once. Where it
+says SIGSTOP, the process is frozen instead, for as long as somebody likes: a machine that stalls, and then goes on.
 """
 
 from __future__ import annotations
@@ -56,10 +57,13 @@ def reach(point: Point) -> None:
 
 
 def _die_if_armed(folder: Path, point: Point) -> None:
+    taken = folder / f"{point}.{os.getpid()}"
     try:
-        (folder / "armed" / point).unlink()
+        (folder / "armed" / point).rename(taken)
     except FileNotFoundError:
         return
+    how = signal.Signals[taken.read_text() or "SIGKILL"]
+    taken.unlink()
     with (folder / "fired").open("ab", buffering=0) as evidence:
-        evidence.write(f"{point} {os.getpid()} {time.time():.3f}\n".encode())
-    os.kill(os.getpid(), signal.SIGKILL)
+        evidence.write(f"{point} {how.name} {os.getpid()} {time.time():.3f}\n".encode())
+    os.kill(os.getpid(), how)

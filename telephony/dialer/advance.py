@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
 
 import structlog
 from django.utils import timezone
@@ -10,7 +10,7 @@ from django.utils import timezone
 from aispinner.core.crash_points import Point, reach
 from integrations.errors import Answer, ProviderError
 from telephony.dialer.claims import claim, set_off
-from telephony.dialer.locks import run_lock
+from telephony.dialer.locks import BRIEFLY, run_lock
 from telephony.dialer.orders import calls_of, order_for
 from telephony.dialer.plan import Dissolve
 from telephony.dialer.records import dissolve_chunk, record_failure, record_submission
@@ -20,12 +20,10 @@ from telephony.stacks import stack_for
 
 log = structlog.get_logger(__name__)
 
-BELL_WAIT = timedelta(seconds=2)  # who holds the lock for longer is on the wire, and looks again afterwards
-
 
 def advance_run(run_id: int) -> None:
     """Submit what may be submitted now. Any number of workers may call this at any time."""
-    with run_lock(run_id, wait=BELL_WAIT) as mine:
+    with run_lock(run_id, wait=BRIEFLY) as mine:  # who holds it for longer looks again afterwards
         while mine and (step := claim(run_id, now=timezone.now())) is not None:
             if isinstance(step, Dissolve):
                 dissolve_chunk(step.chunk_id, now=timezone.now())
@@ -48,13 +46,14 @@ def submit_chunk(chunk_id: int) -> None:
         record_failure(chunk_id, error, answer=answer, now=timezone.now())
         return
     reach(Point.PREPARED)
-    if not set_off(chunk_id, now=timezone.now()):
+    set_off_at = timezone.now()
+    if not set_off(chunk_id, now=set_off_at):
         dissolve_chunk(chunk_id, now=timezone.now())
         return
     reach(Point.SUBMIT_SENT)
     try:
         with taken_as(Answer.UNKNOWN):
-            external_id = stack.submit(order)
+            external_id = stack.submit(replace(order, submitted_at=set_off_at))
     except ProviderError as error:
         reach(Point.SUBMIT_FAILED)
         record_failure(chunk_id, error, answer=error.answer, now=timezone.now())

@@ -19,6 +19,7 @@ from integrations.http import longest_request
 from integrations.models import KeyStatus
 from integrations.services import newest_working_key
 from telephony.dialer.claims import submit_timeout
+from telephony.dialer.locks import BRIEFLY, run_lock
 from telephony.dialer.orders import calls_of, order_for
 from telephony.dialer.pacing import backoff, poll_delay
 from telephony.dialer.records import (
@@ -37,6 +38,7 @@ from telephony.stacks.base import Order, Poll, Stack, Trace
 
 log = structlog.get_logger(__name__)
 
+STALLED = timedelta(seconds=5)  # until a submission that is still under way is looked for again
 SETTLE_WITHIN = timedelta(minutes=2)  # how long a run waits for the analysis of an ended call
 RING_AND_REPORT = timedelta(minutes=11)  # beyond the longest conversation, a call is silent
 STANDS_STILL = timedelta(hours=1)  # nothing of a chunk is up, and so long nothing has been dialled of it
@@ -114,6 +116,9 @@ def _look_up(chunk: Chunk, stack: Stack, order: Order, *, now: datetime) -> None
     """Ask what became of a submission; only proof that nothing was dialled lets its numbers be dialled again."""
     arrived_by = chunk.submitted_at + 2 * submit_timeout()
     if arrived_by <= now:
+        if not _off_the_wire(chunk):
+            _look_again(chunk, at=now + STALLED)
+            return
         Chunk.objects.filter(pk=chunk.pk, status=ChunkStatus.SUBMITTING).update(status=ChunkStatus.UNKNOWN)
     finding = stack.find(order)
     reach(Point.LOOKED_UP)
@@ -133,6 +138,15 @@ def _look_up(chunk: Chunk, stack: Stack, order: Order, *, now: datetime) -> None
         first = chunk.first_look_at or now
         Chunk.objects.filter(pk=chunk.pk).update(first_look_at=first)
         _look_again(chunk, at=first + look_again_after())
+
+
+def _off_the_wire(chunk: Chunk) -> bool:
+    """Who submits holds the run's lock until the answer: while it is held, a stalled worker may still send its request.
+
+    Once it was free, nobody will: a chunk that was sent, or meant to be, is never sent again.
+    """
+    with run_lock(chunk.run_id, wait=BRIEFLY) as free:
+        return free
 
 
 def _follow(chunk: Chunk, stack: Stack, order: Order, calls: list[Call], *, now: datetime) -> ProviderError | None:

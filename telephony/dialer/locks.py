@@ -7,6 +7,8 @@ from datetime import timedelta
 
 from aispinner.core.locks import named_lock
 
+BRIEFLY = timedelta(seconds=2)  # who holds the lock for longer is on the wire
+
 
 def run_lock(run_id: int, *, wait: timedelta) -> AbstractContextManager[bool]:
     """Yields False where another held it for all of `wait`. It is lost only with the database connection."""

@@ -8,11 +8,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from django.utils import timezone
+
 from integrations.calls import CallReport, Phase
 from integrations.elevenlabs.client import ElevenLabsClient
 from integrations.elevenlabs.events import report_from_conversation, report_from_recipient
 from integrations.elevenlabs.schemas import BatchRecipient, OutgoingRecipient
 from integrations.errors import Answer, ProviderError, Reason
+from integrations.http import longest_request, not_done
 from integrations.models import ElevenLabsKey, PhoneProvider
 from integrations.services import register_number
 from telephony.stacks.base import Finding, Item, Order, Poll, Trace
@@ -37,9 +40,14 @@ class ElevenLabsStack:
             register_number(phone_provider=provider, key=ElevenLabsKey.objects.get(pk=order.api_key_id))
 
     def submit(self, order: Order) -> str:
-        """POST one batch with every call of the order. Equal submits are two batches: never repeated here."""
+        """POST one batch with every call of the order. Equal submits are two batches: never repeated here.
+
+        Not done where we stalled on the way for so long that somebody may be looking already for what became of it.
+        """
         provider = PhoneProvider.objects.get(pk=order.phone_provider_id or 0)
         recipients = [_recipient(item) for item in order.items if not item.ended]
+        if order.submitted_at + longest_request() < timezone.now():
+            raise not_done()
         batch = self._client(order).submit_batch(
             call_name=order.key,
             agent_id=order.agent_id,

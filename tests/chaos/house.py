@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -52,6 +53,7 @@ class House:
         (self.crash_points / "armed").mkdir(parents=True)
         self._supervisor = supervisor
         self._campaigns = campaigns
+        self._thawed: set[int] = set()
         self.services = start_services(supervisor=supervisor, folder=folder, logs=folder)
         self.address, self.simulator = (f"http://{HOST}:{port}" for port in (free_port(), free_port()))
         self.env = self._environment(self.services)
@@ -124,9 +126,22 @@ class House:
         except RedisError:
             return False
 
-    def arm(self, point: str) -> None:
-        """The next process to reach this crash point dies there."""
-        (self.crash_points / "armed" / point).touch()
+    def arm(self, point: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """The next process to reach this crash point dies there, or is frozen (SIGSTOP)."""
+        beside = self.crash_points / point
+        beside.write_text(how.name)
+        beside.rename(self.crash_points / "armed" / point)
+
+    def thaw(self) -> int:
+        """Have those who are frozen go on; how many."""
+        evidence = self.crash_points / "fired"
+        lines = [line.split() for line in evidence.read_text().splitlines()] if evidence.exists() else []
+        frozen = {int(pid) for _, how, pid, _ in lines if how == "SIGSTOP"} - self._thawed
+        for pid in frozen:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        self._thawed |= frozen
+        return len(frozen)
 
     def disarm(self) -> None:
         """Nobody dies any more."""
@@ -137,7 +152,7 @@ class House:
         """How often somebody has died at each crash point."""
         evidence = self.crash_points / "fired"
         lines = evidence.read_text().splitlines() if evidence.exists() else []
-        return Counter(line.split()[0] for line in lines)
+        return Counter(line.split()[0] for line in lines if "SIGKILL" in line)
 
     def ledger_lines(self) -> list[Json]:
         """What the simulator has written down, once and for all."""

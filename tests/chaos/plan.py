@@ -15,6 +15,7 @@ from aispinner.core.crash_points import Point
 Json = dict[str, Any]
 SUBMIT = "batch_calling.submit"
 POINTS_A_SEED = 8
+FROZEN = 12.0  # seconds: longer than it takes to find out that a submission has left no trace
 BY_PEOPLE = frozenset({Point.RUN_STARTED, Point.PAUSE_LOCKED, Point.PAUSED, Point.CANCEL_LOCKED, Point.CANCELLED})
 KILLED = ("web", "worker-1", "worker-2", "beat", "simulator")
 
@@ -45,7 +46,7 @@ class Campaign:
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """Something to do at a time: `kill`, `stop`, `flush` or `arm`, and to whom or where."""
+    """Something to do at a time: `kill`, `stop`, `flush`, `arm` (to die there), `freeze` (there) or `thaw`; where."""
 
     at: float
     what: str
@@ -115,7 +116,10 @@ def _faults(rng: random.Random, seed: int, *, storm: float) -> list[Fault]:
 
     faults = [Fault(0.0 if point in BY_PEOPLE else when(0.02, 0.6), "arm", point) for point in points_of(seed)]
     faults += [Fault(when(), "kill", name) for name in rng.sample(KILLED, 3)]
+    frozen_at = when(0.1, 0.5)
     faults += [
+        Fault(frozen_at, "freeze", rng.choice((Point.SUBMIT_SENT, Point.PREPARED, Point.LOOKED_UP))),
+        Fault(frozen_at + FROZEN, "thaw", "everybody"),
         Fault(when(), "flush", "Valkey"),
         Fault(when(0.2, 0.8), rng.choice(("stop", "kill")), "PostgreSQL"),
         Fault(when(), rng.choice(("stop", "kill")), "Valkey"),
@@ -160,7 +164,7 @@ def _rules(rng: random.Random) -> list[Json]:
         {"fault": "cut_off", "endpoint": "batch_calling.get", "probability": 0.03},
         {"fault": "slow", "endpoint": "batch_calling.get", "probability": 0.02, "seconds": 1.5},
     ]
-    webhooks = [
+    webhooks: list[Json] = [
         {"fault": "webhook_dropped", "probability": 0.3},
         {"fault": "webhook_doubled"},
         {"fault": "webhook_delayed", "seconds": 4.0},

@@ -66,6 +66,7 @@ class Storm:
         people.kill()
         people.wait()
         self._house.disarm()  # what people had to reach, they have reached by now
+        self._house.thaw()
         self._evidence.answers = self._answers()
         self._evidence.at_rest = self._comes_to_rest(deadline)
         self._evidence.points = self._house.fired() - before
@@ -88,6 +89,10 @@ class Storm:
     def _strike(self, fault: Fault) -> None:
         if fault.what == "arm":
             self._house.arm(fault.target)  # it is seen when it fires
+        elif fault.what == "freeze":
+            self._house.arm(fault.target, signal.SIGSTOP)
+        elif fault.what == "thaw":
+            self._evidence.faults["frozen for a while"] += self._house.thaw()
         elif fault.what == "flush":
             self._evidence.faults[str(fault)] += self._house.flush()
         else:

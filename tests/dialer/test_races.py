@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
 
 from aispinner.core.errors import Conflict
 from integrations.calls import CallReport, Outcome, Phase
@@ -65,6 +66,43 @@ def test_two_workers_on_one_run_submit_once(provider: Provider, bells: Bells) ->
         first.result(10)
         second.result(10)
     assert len(submitted) == len(provider.batches()) == 1
+    finish(bells, run)
+    assert len(provider.dialled()) == 3
+    check_rows()
+
+
+def test_a_worker_that_stalls_just_before_its_request_is_waited_for_however_long_it_takes(
+    provider: Provider, bells: Bells
+) -> None:
+    called = numbers(3)
+    run = provider.campaign(called, max_concurrent=3)
+    with rivals() as start, holding(at=SUBMIT) as held:
+        stalled = start(advance_run, run.pk)
+        assert held.arrived.wait(10)
+        chunk_id = run.chunks.get().pk
+        for _ in range(3):
+            later(minutes=5)
+            advance_chunk(chunk_id)
+            assert run.chunks.get().status == ChunkStatus.SUBMITTING, "given up while its request may still be sent"
+        held.let_go()
+        stalled.result(10)
+    finish(bells, run)
+    assert provider.dialled() == called
+    assert len(provider.batches()) == 1
+    check_rows()
+
+
+def test_a_worker_that_has_stalled_for_longer_than_a_request_takes_does_not_send_it(
+    provider: Provider, bells: Bells, settings: Settings
+) -> None:
+    run = provider.campaign(max_concurrent=3)
+    settings.ELEVENLABS_CONNECT_TIMEOUT = settings.ELEVENLABS_READ_TIMEOUT = -1  # it is too late when it begins
+    with counting(at=SUBMIT) as sent:
+        advance_run(run.pk)
+    assert sent == []
+    assert run.chunks.get().status == ChunkStatus.RATE_LIMITED
+    settings.ELEVENLABS_CONNECT_TIMEOUT = settings.ELEVENLABS_READ_TIMEOUT = 20
+    later(minutes=2)
     finish(bells, run)
     assert len(provider.dialled()) == 3
     check_rows()
