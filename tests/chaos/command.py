@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--seed", type=int, default=1, help="the first seed (default: 1)")
     options.add_argument("--seeds", type=int, default=1, help="how many, one after the other (default: 1)")
     options.add_argument("--minutes", type=float, help="go on with further seeds for so long")
-    options.add_argument("--numbers", type=int, default=350, help="of all campaigns of a seed (default: 350)")
+    options.add_argument("--numbers", type=int, default=310, help="of all campaigns of a seed (default: 310)")
     options.add_argument("--storm", type=float, default=20.0, help="seconds of faults in each seed (default: 20)")
     options.add_argument("--mild", action="store_true", help="few faults: a taste of it")
     options.add_argument("--least-faults", type=int, default=10, help="fewer prove nothing (default: 10)")

@@ -30,7 +30,6 @@ Json = dict[str, Any]
 HOST = "127.0.0.1"
 SPEED = 100  # simulated seconds in one: a call takes about a second
 LINES = 30  # of the account that all campaigns share
-AT_THE_PROVIDER = 60  # calls that the simulator would let up: more than we may use, so that it shows where we do
 CAMPAIGNS = 5
 COME_BACK = (0.2, 0.4, 0.8, 1.5)  # seconds: who is killed ten times a minute shall not wait for ever
 QUICK = {  # the waits of the engine, their order kept: a lookup after twice a request, another after that
@@ -64,7 +63,6 @@ class House:
         ours = project_environment(services=services, folder=self.folder, secrets=new_secrets(), **ports)
         simulator = {
             "AISPINNER_SIM_SPEED": str(SPEED),
-            "AISPINNER_SIM_CONCURRENCY": str(AT_THE_PROVIDER),
             "AISPINNER_SIM_STATE": str(self.folder / "simulator.json"),
             "AISPINNER_SIM_LEDGER": str(self.ledger),
         }

@@ -15,6 +15,7 @@ from aispinner.core.crash_points import Point
 Json = dict[str, Any]
 SUBMIT = "batch_calling.submit"
 POINTS_A_SEED = 8
+PROVIDER_LINES = (14, 60)  # with fewer, numbers wait at the provider and can be taken back; with more, excess shows
 FROZEN = 12.0  # seconds: longer than it takes to find out that a submission has left no trace
 BY_PEOPLE = frozenset({Point.RUN_STARTED, Point.PAUSE_LOCKED, Point.PAUSED, Point.CANCEL_LOCKED, Point.CANCELLED})
 KILLED = ("web", "worker-1", "worker-2", "beat", "simulator")
@@ -64,21 +65,24 @@ class Plan:
     campaigns: tuple[Campaign, ...]
     faults: tuple[Fault, ...]
     rules: tuple[Json, ...]  # of the simulator: what it answers wrongly, which webhooks it loses
+    provider_lines: int  # that the provider really lets up: more than the account is said to have, or fewer
     storm: float  # seconds; afterwards everything works
 
 
-def plan_for(seed: int, *, size: int = 350, storm: float = 20.0, mild: bool = False) -> Plan:
+def plan_for(seed: int, *, size: int = 310, storm: float = 20.0, mild: bool = False) -> Plan:
     """The plan of `seed`: campaigns over `size` numbers together, and `storm` seconds of faults.
 
     A `mild` one has fewer of everything: what fits into half a minute with all that it starts.
     """
     rng = random.Random(f"chaos:{seed}")
-    campaigns = _campaigns(rng, seed, size=size)
-    rules = tuple(_rules(rng))
-    if mild:
-        return Plan(seed=seed, campaigns=campaigns, faults=_mild(storm), rules=rules[-3:], storm=storm)
+    campaigns, rules = _campaigns(rng, seed, size=size), tuple(_rules(rng))
     return Plan(
-        seed=seed, campaigns=campaigns, faults=tuple(sorted(_faults(rng, seed, storm=storm))), rules=rules, storm=storm
+        seed=seed,
+        campaigns=campaigns,
+        faults=tuple(sorted(_mild(storm) if mild else _faults(rng, seed, storm=storm))),
+        rules=rules[-3:] if mild else rules,
+        provider_lines=PROVIDER_LINES[seed % len(PROVIDER_LINES)],
+        storm=storm,
     )
 
 
@@ -128,14 +132,14 @@ def _faults(rng: random.Random, seed: int, *, storm: float) -> list[Fault]:
     return faults
 
 
-def _mild(storm: float) -> tuple[Fault, ...]:
-    return (
+def _mild(storm: float) -> list[Fault]:
+    return [
         Fault(0.0, "arm", Point.SUBMIT_ACCEPTED),
         Fault(storm * 0.3, "flush", "Valkey"),
         Fault(storm * 0.5, "arm", Point.COUNTERS_WRITTEN),
         Fault(storm * 0.6, "kill", "beat"),
         Fault(storm * 0.8, "kill", "simulator"),
-    )
+    ]
 
 
 def _rules(rng: random.Random) -> list[Json]:

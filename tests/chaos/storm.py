@@ -53,6 +53,8 @@ class Storm:
         """The storm and the calm after it."""
         began = time.time()
         before, lines = self._house.fired(), len(self._house.ledger_lines()) if self._house.ledger.exists() else 0
+        lines = {"default": {"concurrency": self._plan.provider_lines}}
+        self._insist(lambda: self._house.provider("/_sim/accounts", lines))
         self._insist(lambda: self._house.order(list(self._plan.rules)))
         people = self._let_people_in()
         for fault in self._plan.faults:
