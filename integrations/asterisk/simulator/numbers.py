@@ -62,9 +62,9 @@ class Script:
 
     outcome: `sip` answers with sip_code; no_answer rings until the PBX gives up; dead_trunk never replies.
     early_media: the far end is heard before it answers (183).
-    manner: talk (says hello, answers when spoken to), listen (silent), tone (tone_hz without a pause),
+    manner: talk (says hello, answers when spoken to), listen (silent), tone (tone_hz or 440 without a pause),
     barge_in (speaks up barge_in_secs into whatever it hears), machine (a greeting, a beep, silence).
-    turns: hangs up after speaking so often.
+    tone_hz: talk and barge_in speak in this tone, to be known again. turns: hangs up after speaking so often.
     """
 
     outcome: Outcome | None = None
@@ -74,7 +74,7 @@ class Script:
     rings: bool | None = None
     early_media: bool = False
     manner: Manner | None = None
-    tone_hz: int = 440
+    tone_hz: int | None = None
     barge_in_secs: float = 1.0
     turns: int | None = None
 
@@ -90,7 +90,7 @@ class Story:
     rings: bool
     early_media: bool
     manner: Manner
-    tone_hz: int
+    tone_hz: int | None
     barge_in_secs: float
     turns: int | None
     voice: int

@@ -16,7 +16,7 @@ from .sounds import FRAME_MS
 RATE = 8000  # what is kept; telephones hear no more
 _HELLO_AFTER, _HELLO, _REPLY, _PATIENCE = 600, 1200, 1600, 8000
 _ENOUGH, _PAUSE, _QUIET = 200, 900, 300
-_RINGBACK_HZ, _BEEP_HZ = 425, 1000
+_RINGBACK_HZ, _BEEP_HZ, _TONE_HZ = 425, 1000, 440
 _GREETING, _BEEP = 4000, 400
 
 
@@ -172,9 +172,11 @@ class Phone:
 
     def _sound(self, rate: int) -> bytes | None:
         if self.story.manner == "tone":
-            return sounds.tone(self.story.tone_hz, rate)
+            return sounds.tone(self.story.tone_hz or _TONE_HZ, rate)
         if self.story.manner == "machine":
             if self.at_ms < _GREETING:
                 return sounds.speech(self.story.voice, rate)
             return sounds.tone(_BEEP_HZ, rate) if self.at_ms < _GREETING + _BEEP else None
-        return sounds.speech(self.story.voice, rate) if self.at_ms < self._speaks_until else None
+        if self.at_ms >= self._speaks_until:
+            return None
+        return sounds.tone(self.story.tone_hz, rate) if self.story.tone_hz else sounds.speech(self.story.voice, rate)
