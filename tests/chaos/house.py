@@ -154,7 +154,8 @@ class House:
 
     def ledger_lines(self) -> list[Json]:
         """What the simulator has written down, once and for all."""
-        return [json.loads(line) for line in self.ledger.read_bytes().split(b"\n")[:-1]]
+        content = self.ledger.read_bytes() if self.ledger.exists() else b""
+        return [json.loads(line) for line in content.split(b"\n")[:-1]]
 
     def order(self, rules: list[Json]) -> bool:
         """Have the simulator go wrong in these ways from now on; False where it does not answer."""

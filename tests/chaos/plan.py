@@ -18,7 +18,7 @@ POINTS_A_SEED = 8
 PROVIDER_LINES = (14, 60)  # with fewer, numbers wait at the provider and can be taken back; with more, excess shows
 FROZEN = 12.0  # seconds: longer than it takes to find out that a submission has left no trace
 BY_PEOPLE = frozenset({Point.RUN_STARTED, Point.PAUSE_LOCKED, Point.PAUSED, Point.CANCEL_LOCKED, Point.CANCELLED})
-KILLED = ("web", "worker-1", "worker-2", "beat", "simulator")
+KILLED = ("web", "worker-1", "all workers", "beat", "simulator")
 
 
 @dataclass(frozen=True, kw_only=True)
