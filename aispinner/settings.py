@@ -31,6 +31,8 @@ SECRET_KEY = required("SECRET_KEY", hint="It signs sessions. Any long random tex
 FERNET_KEYS = fernet_keys("FERNET_KEYS")
 FERNET_USE_HKDF = False  # with it, the library would silently derive keys from other material
 
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # opens /metrics to who sends it; empty: only staff may look
+
 # --- The site ------------------------------------------------------------------------------------
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
@@ -216,6 +218,7 @@ CELERY_BEAT_SCHEDULE = {
     "heartbeat": {"task": "aispinner.core.tasks.heartbeat", "schedule": 5, "options": {"expires": 10}},
     "forget": {"task": "aispinner.core.tasks.forget", "schedule": 3600, "options": {"expires": 600}},
     "lost_voices": {"task": "telephony.tasks.end_lost_sessions", "schedule": 1, "options": {"expires": 5}},
+    "watch": {"task": "telephony.tasks.watch", "schedule": 30, "options": {"expires": 30}},
     "sweep": {"task": "telephony.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 10}},
 }
 

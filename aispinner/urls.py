@@ -8,6 +8,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from aispinner.core.login import PageLoginView
+from telephony.metrics import scrape
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="monitor")),
@@ -16,6 +17,7 @@ urlpatterns = [
     path("monitor", RedirectView.as_view(pattern_name="monitor")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("metrics", scrape),
     path("", include("aispinner.core.api.urls")),
     path("", include("integrations.api.urls")),
     path("", include("agents.api.urls")),

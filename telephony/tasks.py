@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from telephony.dialer import advance, bell, chunks
+from telephony.dialer import advance, bell, chunks, watchdog
 from telephony.dialer import sweep as sweeping
 from telephony.inbound import look as looking
 from telephony.voice import sweep as lost_voices
@@ -34,6 +34,11 @@ def apply_receipts(endpoint_id: int) -> None:
 def look_at_conversations(account_id: int) -> None:
     bell.answer("look_at_conversations", account_id)
     looking.look(account_id)
+
+
+@shared_task
+def watch() -> None:
+    watchdog.watch(now=timezone.now())
 
 
 @shared_task

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 
+from aispinner.core import metrics
 from integrations.elevenlabs.errors import provider_error
 from integrations.elevenlabs.schemas import (
     AccountInfo,
@@ -283,6 +284,15 @@ class ElevenLabsClient:
         return Request(method=method, base_url=self._base_url, path=path, headers=headers, params=params, body=body)
 
     def _json(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None) -> Any:
+        try:
+            answer = self._ask(method, path, params=params, body=body)
+        except ProviderError as error:
+            metrics.count("provider_answers", answer=error.answer.value, reason=error.reason.value)
+            raise
+        metrics.count("provider_answers", answer="done", reason="")
+        return answer
+
+    def _ask(self, method: str, path: str, *, params: Mapping[str, Any] | None, body: Any) -> Any:
         request = self._request(method, path, params=params, body=body)
         reply = send(request, max_bytes=MAX_JSON_BYTES)
         if not 200 <= reply.status < 300:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from aispinner.core import metrics
 from aispinner.core.crash_points import Point, reach
 from integrations.http import longest_request
 from integrations.models import Account
@@ -77,6 +79,7 @@ def _carry_out(run: Run, step: Step | None, *, now: datetime) -> int | Dissolve 
             stop_run(run, reason=reason, now=now, evidence=_evidence(run))
             ring_runs([run.pk])
             ring_chunks(run.chunks.filter(next_at=now).values_list("pk", flat=True))
+            transaction.on_commit(partial(metrics.count, "breaker_trips"), robust=True)
         case Become(status):
             _come_to_rest(run, status, now=now)
     return None
@@ -161,11 +164,8 @@ def _wanted(run: Run, progress: RunProgress, *, now: datetime) -> int:
 
 
 def _new_chunk(run: Run, size: int, *, now: datetime) -> int:
-    recipients = list(
-        Recipient.objects.select_for_update(no_key=True)
-        .filter(run=run, status=RecipientStatus.PENDING)
-        .order_by("position")[:size]
-    )
+    pending = Recipient.objects.filter(run=run, status=RecipientStatus.PENDING)  # written by whoever has the run
+    recipients = list(pending.order_by("position")[:size])
     Recipient.objects.filter(pk__in=[recipient.pk for recipient in recipients]).update(status=RecipientStatus.IN_FLIGHT)
     chunk = Chunk.objects.create(
         run=run, api_key_id=run.api_key_id, size=len(recipients), submitted_at=now, next_at=now + 2 * submit_timeout()

@@ -18,7 +18,7 @@ from integrations.services import forget_registration, mark_key_refused, newest_
 from telephony.dialer.bell import ring_chunks, ring_runs
 from telephony.dialer.pacing import backoff, poll_delay
 from telephony.dialer.runs import change_run, locked_run, stop_run
-from telephony.dialer.transitions import apply_reports
+from telephony.dialer.transitions import LOST, apply_reports
 from telephony.models import Call, Chunk, ChunkStatus, Run, RunProgress, RunStatus
 
 log = structlog.get_logger(__name__)
@@ -29,7 +29,7 @@ NOT_DIALLED = CallReport(phase=Phase.NOT_DIALLED)
 REFUSED_NUMBER = CallReport(
     phase=Phase.ENDED, outcome=Outcome.INVALID_NUMBER, reason="refused_by_provider", settled=True
 )
-LOST_SIGHT = CallReport(phase=Phase.ENDED, outcome=Outcome.ERROR, reason="lost_sight", settled=True)
+LOST_SIGHT = CallReport(phase=Phase.ENDED, outcome=Outcome.ERROR, reason=LOST, settled=True)
 _SUBMITTED = (ChunkStatus.SUBMITTING, ChunkStatus.UNKNOWN)
 _UNDIALLED = (*_SUBMITTED, ChunkStatus.RATE_LIMITED)
 

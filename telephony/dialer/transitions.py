@@ -13,9 +13,11 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from aispinner.core import metrics
 from aispinner.core.crash_points import Point, reach
 from aispinner.core.rows import update_rows
 from integrations.calls import CallReport, Outcome, Phase, Turn
+from integrations.models import WebhookEndpoint
 from telephony.dialer.bell import ring_chunks, ring_runs
 from telephony.dialer.breaker import mark, remember
 from telephony.dialer.ledger import Totals, take_numbers
@@ -28,6 +30,7 @@ CALL_FIELDS = (
     "transcript", "has_audio", "dispatched_at", "answered_at", "ended_at", "settled_at",
 )  # fmt: skip
 NO_TRANSCRIPT = "[]"
+LOST = "lost_sight"  # the reason of calls that the provider told nothing of in time
 NOT_DIALLED = "not_dialled"  # the reason of calls that the provider proved never dialled
 _WELL = frozenset({Outcome.ANSWERED, Outcome.VOICEMAIL})
 _SIGNALS: Mapping[Phase, Signal] = {
@@ -46,18 +49,22 @@ def signal_of(report: CallReport) -> Signal | None:
 
 
 def apply_reports(
-    reports: Mapping[int, CallReport], *, now: datetime, begun: Sequence[tuple[Call, CallReport]] = ()
+    reports: Mapping[int, CallReport],
+    *,
+    now: datetime,
+    begun: Sequence[tuple[Call, CallReport]] = (),
+    told_by: str = "poll",
 ) -> Mapping[int, str]:
     """Write what `reports` (by call pk) say. Late, doubled and shuffled ones change nothing that is final.
 
     `begun` are calls that nobody here placed, not stored yet, each with its first report: whoever gives them holds
     their account's lock, and does it again on DayTurnedError.
 
-    Returns the runs whose calls met a limit of the account, with that limit. Locks in the one order:
-    recipients, calls, progress, totals, sequence.
+    Returns the runs whose calls met a limit of the account, with that limit. Locks in the one order: calls,
+    progress, totals, sequence. A recipient in flight has one open call, and is written by whoever has that one.
     """
     with transaction.atomic():
-        batch = _Batch(now=now)
+        batch = _Batch(now=now, told_by=told_by)
         calls = _locked_calls(reports)
         taken = _taken_conversations(calls, reports)
         for call in calls:
@@ -68,13 +75,13 @@ def apply_reports(
         for call, report in begun:
             batch.begin(call, report)
         batch.write()
+        if batch.settled or batch.told_late:
+            transaction.on_commit(batch.count, robust=True)
     return batch.limits
 
 
 def _locked_calls(reports: Iterable[int]) -> list[Call]:
     ids = list(reports)
-    recipients = Call.objects.filter(pk__in=ids, recipient__isnull=False).values("recipient_id")
-    list(Recipient.objects.select_for_update(no_key=True).filter(pk__in=recipients).order_by("pk").values_list("pk"))
     calls = Call.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=ids)
     return list(calls.select_related("run").order_by("pk"))
 
@@ -95,6 +102,7 @@ class _Batch:
     """Changes to calls, gathered and then written together."""
 
     now: datetime
+    told_by: str
     today: date = field(default_factory=lambda: timezone.now().date())
     changed: list[Call] = field(default_factory=list)
     begun: list[Call] = field(default_factory=list)
@@ -104,10 +112,12 @@ class _Batch:
     progress: dict[int, Counter[str]] = field(default_factory=dict)
     endings: dict[int, str] = field(default_factory=dict)
     limits: dict[int, str] = field(default_factory=dict)
+    settled: list[Call] = field(default_factory=list)
+    told_late: int = 0
 
     def apply(self, call: Call, report: CallReport) -> None:
         day = call.created_at.astimezone(UTC).date()
-        before = call.duration_sec
+        before, was_settled = call.duration_sec, call.settled_at is not None
         self.totals.add(call, day=day, sign=-1)
         if call.status != Status.CANCELLED:
             call.duration_sec = max(call.duration_sec, min(report.duration_sec, 2**31 - 1))
@@ -115,8 +125,11 @@ class _Batch:
         if call.duration_sec != before and not events:
             events.append(("duration", {"duration_sec": call.duration_sec}))
         self.totals.add(call, day=day)
+        self.told_late += was_settled and report.settled
         if not events:
             return
+        if call.settled_at is not None and not was_settled:
+            self.settled.append(call)
         self.changed.append(call)
         self.events += [call_event(call, type_, data) for type_, data in events]
         if call.run_id is not None:
@@ -192,6 +205,22 @@ class _Batch:
         write_events(self.events, numbers, at)
         reach(Point.COUNTERS_WRITTEN)
         self._ring()
+
+    def count(self) -> None:
+        """Who told of the calls that are settled now, and how many nobody told of."""
+        lost = sum(call.reason == LOST for call in self.settled)
+        told = [call for call in self.settled if call.reason not in {LOST, NOT_DIALLED}]
+        counts: Counter[metrics.Name] = Counter({metrics.name("lost_sight"): lost})
+        if self.told_by == "webhook":
+            counts[metrics.name("told_late")] = self.told_late
+            counts[metrics.name("settled", by="webhook")] = len(told)
+        elif told:
+            accounts = {call.account_id for call in told}
+            endpoints = WebhookEndpoint.objects.filter(account__in=accounts).exclude(external_id="")
+            heard = set(endpoints.values_list("account_id", flat=True))
+            for call in told:
+                counts[metrics.name("settled", by="poll" if call.account_id in heard else "poll_only")] += 1
+        metrics.count_all(counts)
 
     def _ring(self) -> None:
         """Lines have come free: for their runs, and for whoever shares the account. Settled chunks can be closed."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import orjson
 import structlog
 from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 
+from aispinner.core import metrics
 from aispinner.core.crash_points import Point, reach
 from integrations.calls import CallReport
 from integrations.elevenlabs.events import report_from_webhook
@@ -103,9 +105,16 @@ def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> Mapping[int,
         elif call not in reports:
             reports[call] = report
             done[ReceiptStatus.APPLIED].append(receipt.pk)
-    limits = apply_reports(reports, begun=list(begun.values()), now=now)
+    limits = apply_reports(reports, begun=list(begun.values()), now=now, told_by="webhook")
     for status, ids in done.items():
         _done(ids, status, now=now)
+    applied = [receipt for receipt in receipts if receipt.pk in set(done[ReceiptStatus.APPLIED])]
+    counts: dict[metrics.Name, float] = {
+        metrics.name("webhooks", result="applied"): len(applied),
+        metrics.name("webhooks", result="ignored"): len(done[ReceiptStatus.IGNORED]),
+        metrics.name("webhook_lag_seconds"): sum((now - receipt.received_at).total_seconds() for receipt in applied),
+    }
+    transaction.on_commit(partial(metrics.count_all, counts), robust=True)
     return limits
 
 

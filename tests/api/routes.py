@@ -98,6 +98,7 @@ ROWS = (
     Row("GET", "api/docs", public()),
     Row("GET", "readyz", public(503)),  # no worker and no beat in tests
     Row("POST", "webhooks/elevenlabs/<slug:public_id>", public(401), body={"type": "x", "data": {}}),  # not signed
+    Row("GET", "metrics", public(404)),  # for its own token, and for staff
     Row("POST", "auth/token", public(201), body={"username": "owner", "password": "correct horse"}),
     Row("GET", "auth/tokens", known()),
     Row("DELETE", "auth/tokens/<slug:public_id>", (401, 404, 404, 404, 204)),  # the owner's
