@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from aispinner.core.admin_base import ConsoleAdmin
 from aispinner.core.admin_html import Tone, badge, muted, two_lines, when
 from aispinner.core.models import Role
+from integrations.account_words import credits_words, webhook_words
 from integrations.models import Account, ReceiptStatus, WebhookEndpoint, WebhookReceipt
 from integrations.services import set_lines
 
@@ -36,11 +37,11 @@ class AccountAdmin(ConsoleAdmin[Account]):
     workspace_paths = ("keys__workspace", "runs__workspace")
     audit_kind = "account"
     change_role = Role.OWNER
-    list_display = ("named", "limit", "learned", "tier", "keys_count", "created")
+    list_display = ("named", "limit", "learned", "credits", "webhook", "keys_count", "created")
     search_fields = ("external_id", "keys__title")
     actions = None
-    fields = ("concurrency_limit", "named", "tier", "learned", "created")
-    readonly_fields = ("named", "tier", "learned", "created")
+    fields = ("concurrency_limit", "named", "tier", "learned", "credits", "webhook", "created")
+    readonly_fields = ("named", "tier", "learned", "credits", "webhook", "created")
     empty_icon = "account_balance_wallet"
     empty_title = "No account yet"
     empty_text = "An account appears when its first key is added."
@@ -58,6 +59,16 @@ class AccountAdmin(ConsoleAdmin[Account]):
         if account.learned_limit is None or account.learned_until is None or account.learned_until < timezone.now():
             return muted("—")
         return two_lines(f"{account.learned_limit} lines", when(account.learned_until))
+
+    @admin.display(description="credits")
+    def credits(self, account: Account) -> SafeString:
+        words = credits_words(account)
+        return two_lines(words, account.tier) if words else muted(account.tier or "—")
+
+    @admin.display(description="results come by")
+    def webhook(self, account: Account) -> SafeString:
+        words, tone, last = webhook_words(account)
+        return badge(words, tone, hint=last)
 
     @admin.display(description="keys")
     def keys_count(self, account: Account) -> int:

@@ -12,16 +12,16 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from aispinner.core.admin_base import ConsoleAdmin, visible_entries, workspaces_with
+from aispinner.core.admin_filters import DaysFilter
 from aispinner.core.admin_html import muted, two_lines, when
 from aispinner.core.audit_words import changes_of, deed_badge, in_words, way_of, who
 from aispinner.core.models import AuditEntry, Role, Via
 
 if TYPE_CHECKING:
-    from django.contrib.admin import FieldListFilter as RangeDateFilter
     from django.contrib.admin import SimpleListFilter as DropdownFilter
     from django.core.paginator import Paginator as InfinitePaginator
 else:
-    from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
+    from unfold.contrib.filters.admin import DropdownFilter
     from unfold.paginator import InfinitePaginator
 
 KINDS = (
@@ -97,7 +97,7 @@ class AuditAdmin(ConsoleAdmin[AuditEntry]):
 
     list_display = ("moment", "person", "deed", "thing", "told", "place")
     list_display_links = ("moment",)
-    list_filter = (KindFilter, ViaFilter, WorkspaceFilter, WhoFilter, ("at", RangeDateFilter))
+    list_filter = (KindFilter, ViaFilter, WorkspaceFilter, WhoFilter, ("at", DaysFilter))
     list_filter_submit = True
     show_facets = ShowFacets.NEVER
     search_fields = ("object_id__exact", "username__exact", "token_id__exact", "request_id__exact", "object_name")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib.admin import ModelAdmin
 from django.db.models import Field, QuerySet
 from django.http import HttpRequest
 
+from aispinner.core.admin_filters import DaysFilter
 from telephony.models import Call, Run
 
 if TYPE_CHECKING:
-    from django.contrib.admin import FieldListFilter as RangeDateFilter
     from django.contrib.admin import SimpleListFilter as DropdownFilter
 else:
-    from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter
+    from unfold.contrib.filters.admin import DropdownFilter
 
 RUNS_OFFERED = 100
 
@@ -53,33 +52,17 @@ class RunFilter(DropdownFilter):
         return rows.filter(run=named) if named.isascii() and named.isdigit() and len(named) < 19 else rows.none()
 
 
-class DayFilter(RangeDateFilter):
-    """From day to day (UTC, both inclusive), as bounds of the id: ids and times of calls are in the same order."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.title = "day (UTC)"
+class DayFilter(DaysFilter):
+    """As bounds of the id: ids and times of calls are in the same order."""
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Call]) -> QuerySet[Call]:
-        first, last = (self._day(end) for end in ("from", "to"))
+        first, end = self.bounds()
         if first is not None:
-            lowest = (
-                Call.objects.filter(created_at__gte=first)
-                .order_by("created_at", "pk")
-                .values_list("pk", flat=True)
-                .first()
-            )
+            from_it_on = Call.objects.filter(created_at__gte=first).order_by("created_at", "pk")
+            lowest = from_it_on.values_list("pk", flat=True).first()
             rows = rows.none() if lowest is None else rows.filter(pk__gte=lowest)
-        if last is not None:
-            before = Call.objects.filter(created_at__lt=last + timedelta(days=1)).order_by("-created_at", "-pk")
+        if end is not None:
+            before = Call.objects.filter(created_at__lt=end).order_by("-created_at", "-pk")
             highest = before.values_list("pk", flat=True).first()
             rows = rows.none() if highest is None else rows.filter(pk__lte=highest)
         return rows
-
-    def _day(self, end: str) -> datetime | None:
-        """Midnight of the day asked for, UTC; None where none, or nonsense, was given."""
-        value = self.used_parameters.get(f"{self.field_path}_{end}")
-        try:
-            return datetime.combine(datetime.strptime(str(value), "%Y-%m-%d"), time(), tzinfo=UTC) if value else None  # noqa: DTZ007
-        except ValueError:
-            return None

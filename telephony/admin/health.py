@@ -6,29 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.urls import reverse
 from django.utils import timezone
 from redis.exceptions import RedisError
 
 from aispinner.core import heartbeat
-from aispinner.core.admin_html import Tone, ago, badge, when
-from integrations.models import Account, ElevenLabsKey, KeyStatus, WebhookReceipt
-from integrations.post_call_webhook import WebhookState
+from aispinner.core.admin_html import ago, badge, when
+from integrations.account_words import credits_words
+from integrations.models import Account, ElevenLabsKey, KeyStatus
 from telephony.models import PbxLink, RunProgress, VoiceBridge
 from telephony.voice.bridges import SILENT_AFTER
 
 KEYS_SHOWN = 6
 HOLDER_SILENT_AFTER = timedelta(seconds=30)
 FORGOTTEN_AFTER = timedelta(days=1)  # a bridge that is silent for so long was taken away
-EXHAUSTED_FOR = timedelta(hours=1)
-
-WEBHOOK_WORDS: dict[str, tuple[str, Tone]] = {
-    WebhookState.REGISTERED: ("Webhook registered", "ok"),
-    WebhookState.ANOTHER: ("Another webhook is set: polled", "idle"),
-    WebhookState.NO_PUBLIC_URL: ("No PUBLIC_URL: polled", "idle"),
-    WebhookState.FAILED: ("Webhook refused: polled", "wait"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,22 +55,6 @@ def keys(seen: QuerySet[ElevenLabsKey]) -> list[dict[str, Any]]:
         }
         for key in rows
     ]
-
-
-def credits_words(account: Account) -> str:
-    """What is left of the account's credits, as far as it was told."""
-    if account.exhausted_at is not None and timezone.now() - account.exhausted_at < EXHAUSTED_FOR:
-        return "credits used up"
-    if account.credits_used is None or not account.credits_limit:
-        return ""
-    return f"{account.credits_used * 100 // account.credits_limit}% of credits used"
-
-
-def webhook_words(account: Account) -> tuple[str, Tone, str]:
-    """How the ends of calls reach us, its tone, and when the last event came."""
-    last = WebhookReceipt.objects.filter(endpoint__account=account).aggregate(at=Max("received_at"))["at"]
-    words, tone = WEBHOOK_WORDS.get(account.webhook_state, ("Not tried yet: polled", "idle"))
-    return words, tone, f"last event {ago(last)}" if last else "no event yet"
 
 
 def processes() -> list[Process]:

@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from aispinner.core.admin_base import ConsoleAdmin
-from aispinner.core.admin_html import badge, two_lines, when
+from aispinner.core.admin_html import badge, muted, two_lines, when
 from aispinner.core.errors import Problem
 from aispinner.core.models import Role
 from integrations import services
+from integrations.account_words import credits_words, webhook_words
 from integrations.models import ElevenLabsKey, KeyStatus
 from integrations.post_call_webhook import WebhookState
+from telephony.admin.health import lines_in_use
 from telephony.keys import delete_unused_key
 
 if TYPE_CHECKING:
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 else:
     from unfold.widgets import UnfoldAdminPasswordWidget as SecretInput
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
+
+
+MOST_CHECKED = 20  # at once: each is a few questions to ElevenLabs
 
 
 class AddKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -68,14 +75,17 @@ class KeyAdmin(ConsoleAdmin[ElevenLabsKey]):
 
     audit_kind = "key"
     add_role = change_role = delete_role = Role.OWNER
-    list_display = ("named", "state", "account", "workspace", "checked")
+    list_display = ("named", "state", "lines", "credits", "webhook", "workspace", "checked")
     list_select_related = ("account", "workspace")
     search_fields = ("title", "last4")
     search_help_text = "Search by title or last 4 characters"
     ordering = ("-pk",)
-    actions = None
-    fields = ("title", "ending", "workspace", "account", "state", "checked", "created")
-    readonly_fields = ("ending", "workspace", "account", "state", "checked", "created")
+    actions = ("check_selected",)
+    change_form_outer_before_template = "console/key/check.html"
+    readonly_fields = (
+        *("ending", "workspace", "account", "state", "lines", "credits", "webhook", "checked", "created"),
+    )
+    fields = ("title", *readonly_fields)
     add_fieldsets = ((None, {"fields": ("workspace", "title", "key")}),)
     empty_icon = "key"
     empty_title = "No ElevenLabs key yet"
@@ -95,6 +105,19 @@ class KeyAdmin(ConsoleAdmin[ElevenLabsKey]):
     def state(self, key: ElevenLabsKey) -> SafeString:
         return badge(key.get_status_display(), "ok" if key.status == KeyStatus.WORKING else "bad")
 
+    @admin.display(description="lines in use")
+    def lines(self, key: ElevenLabsKey) -> str:
+        return f"{lines_in_use([key.account_id]).get(key.account_id, 0)} of {key.account.concurrency_limit}"
+
+    @admin.display(description="credits")
+    def credits(self, key: ElevenLabsKey) -> object:
+        return credits_words(key.account) or muted("not told")
+
+    @admin.display(description="results come by")
+    def webhook(self, key: ElevenLabsKey) -> SafeString:
+        words, tone, last = webhook_words(key.account)
+        return badge(words, tone, hint=last)
+
     @admin.display(description="checked")
     def checked(self, key: ElevenLabsKey) -> SafeString:
         return when(key.checked_at, empty="never")
@@ -102,6 +125,57 @@ class KeyAdmin(ConsoleAdmin[ElevenLabsKey]):
     @admin.display(description="added")
     def created(self, key: ElevenLabsKey) -> SafeString:
         return when(key.created_at)
+
+    # --- check now ------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        check = path(
+            "<int:pk>/check/", self.admin_site.admin_view(self.check_view), name="integrations_elevenlabskey_check"
+        )
+        return [check, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        key = self.get_object(request, object_id)
+        context = {**(extra_context or {}), "checked_key": key if self.has_change_permission(request, key) else None}
+        return super().change_view(request, object_id, form_url, context)
+
+    def check_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Checks when posted to, and goes back to the key."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        key = self.get_queryset(request).select_related("account", "workspace").filter(pk=pk).first()
+        if key is None:
+            raise Http404("No such key.")
+        if not self.has_change_permission(request, key):
+            raise PermissionDenied
+        self._check(request, key)
+        return HttpResponseRedirect(reverse("admin:integrations_elevenlabskey_change", args=(pk,)))
+
+    @admin.action(description="Check now", permissions=["change"])
+    def check_selected(self, request: HttpRequest, chosen: QuerySet[ElevenLabsKey]) -> None:
+        keys = list(chosen.select_related("account", "workspace")[: MOST_CHECKED + 1])
+        if len(keys) > MOST_CHECKED:
+            self.message_user(request, f"Choose at most {MOST_CHECKED} keys at once.", messages.WARNING)
+            return
+        for key in keys:
+            if self.has_change_permission(request, key):
+                self._check(request, key)
+
+    def _check(self, request: HttpRequest, key: ElevenLabsKey) -> None:
+        try:
+            checked = services.check_key(key=key)
+        except Problem as problem:
+            self.tell_problem(request, problem, about=str(key))
+        else:
+            self.message_user(request, f"{key} works. {checked.webhook.detail}", messages.SUCCESS)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Keys are deleted one by one: each may still be needed."""
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
 
     def get_form(
         self, request: HttpRequest, obj: ElevenLabsKey | None = None, change: bool = False, **kwargs: Any

@@ -44,6 +44,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups of the side bar, as django-unfold wants them; only what the person may see."""
     watching = [
         {"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")},
+        {"title": "Live monitor", "icon": "monitoring", "link": reverse("monitor")},
         *_items(request, ((Run, "campaign", "Campaigns"), (Call, "call", "Calls"))),
     ]
     for item in watching:

@@ -264,6 +264,9 @@ class RunAdmin(ConsoleAdmin[Run]):
         if len(runs) > MOST_EXPORTED:
             self.message_user(request, f"Choose at most {MOST_EXPORTED} campaigns at once.", messages.WARNING)
             return None
+        if not runs:
+            self.message_user(request, "None of these campaigns is there any more.", messages.WARNING)
+            return None
         return results_of(runs[0]) if len(runs) == 1 else results_together(runs)
 
     # --- rows -----------------------------------------------------------------------------------
