@@ -20,7 +20,7 @@ from tests.chaos.plan import plan_for
 from tests.chaos.storm import Evidence, StoppedError, Storm
 from tests.chaos.verdict import Verdict, judge
 
-COLUMNS = ("seed", "faults", "points", "numbers", "once", "twice", "never", "lost_sight", "gaps", "seconds")
+COLUMNS = ("seed", "faults", "points", "webhooks", "numbers", "once", "twice", "never", "lost_sight", "gaps", "seconds")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -14,7 +14,7 @@ from aispinner.core.crash_points import Point
 
 Json = dict[str, Any]
 SUBMIT = "batch_calling.submit"
-POINTS_A_SEED = 8
+POINTS_A_SEED = 6
 PROVIDER_LINES = (14, 60)  # with fewer, numbers wait at the provider and can be taken back; with more, excess shows
 FROZEN = 12.0  # seconds: longer than it takes to find out that a submission has left no trace
 BY_PEOPLE = frozenset({Point.RUN_STARTED, Point.PAUSE_LOCKED, Point.PAUSED, Point.CANCEL_LOCKED, Point.CANCELLED})

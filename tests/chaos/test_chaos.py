@@ -25,7 +25,7 @@ Json = dict[str, Any]
 @pytest.mark.xdist_group("stack")
 def test_killed_processes_cost_no_number_and_dial_none_twice(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
-    options = ["--mild", "--numbers", "60", "--storm", "4", "--json", str(found)]
+    options = ["--mild", "--numbers", "60", "--storm", "4", "--least-faults", "5", "--json", str(found)]
     lent = os.environ.get("AISPINNER_LENT", "").split()
     env = {name: value for name, value in os.environ.items() if name not in lent}
     argv = [sys.executable, "-m", "aispinner.local", "chaos", *options]
@@ -39,7 +39,7 @@ def test_killed_processes_cost_no_number_and_dial_none_twice(tmp_path: Path) -> 
 def test_a_few_seeds_in_a_row_arm_every_crash_point() -> None:
     armed = Counter(point for seed in range(1, 21) for point in points_of(seed))
     assert set(armed) == set(Point)
-    assert min(armed.values()) >= 5
+    assert min(armed.values()) >= 4
 
 
 @pytest.mark.unit
@@ -135,7 +135,7 @@ def test_a_campaign_that_does_not_come_to_its_end_is_noticed(status: str) -> Non
 
 
 @pytest.mark.unit
-def test_a_storm_in_which_little_happened_proves_nothing() -> None:
+def test_a_storm_in_which_little_happened_but_lost_webhooks_proves_nothing() -> None:
     world = World()
-    world.evidence.faults = Counter(kill=3)
+    world.evidence.faults = Counter(kill=3, webhook_dropped=30)
     assert "only 3 faults" in world.violations()

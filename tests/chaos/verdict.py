@@ -25,18 +25,21 @@ class Verdict:
     never: int = 0  # as asked: of campaigns that were cancelled or left paused
     lost_sight: int = 0
     gaps: int = 0  # results that no webhook told, found by asking
-    faults: int = 0
+    faults: int = 0  # seen to happen, the crash points among them
+    webhooks: int = 0  # lost, doubled or late; not counted among the faults
     violations: list[str] = field(default_factory=list)
 
 
 def judge(plan: Plan, evidence: Evidence, *, lines: int, least_faults: int = LEAST_FAULTS) -> Verdict:
     """Compare what the provider did with what we believe; `lines` are the account's."""
     case = _Case(plan, evidence)
+    webhooks = sum(times for name, times in evidence.faults.items() if name.startswith("webhook_"))
     verdict = Verdict(
         numbers=sum(len(each.numbers) for each in plan.campaigns),
         lost_sight=sum(call["reason"] in MISSED for call in evidence.rows["calls"]),
         gaps=evidence.rows["gaps"],
-        faults=sum(evidence.faults.values()) + sum(evidence.points.values()),
+        faults=sum(evidence.faults.values()) + sum(evidence.points.values()) - webhooks,
+        webhooks=webhooks,
     )
     for number, campaign in case.numbers.items():
         count = case.dials[number]
