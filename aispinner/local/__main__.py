@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
             "--state-dir", type=Path, default=default, help=f"where everything is kept (default: {default})"
         )
     choices.add_parser("test", help="run the tests; arguments go to pytest")
+    choices.add_parser("bench", help="measure what was promised of speed")
     choices.add_parser("chaos", help="kill everything while campaigns run, then compare ledger and journal")
     return commands
 
@@ -52,6 +53,10 @@ def main(arguments: Sequence[str]) -> int:
         from aispinner.local.testing import run_tests
 
         return run_tests(arguments[1:])
+    if arguments[:1] == ["bench"]:
+        from aispinner.local.benching import run_bench
+
+        return run_bench(arguments[1:])
     if arguments[:1] == ["chaos"]:  # it has many, and needs nothing of ours to read them
         from tests.chaos.command import main as chaos
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Protocol
@@ -14,6 +14,7 @@ from aispinner.core.failures import AWAY
 from telephony.journal.delta import read_mark
 from telephony.realtime.changes import Changes, Message, read_changes
 from telephony.realtime.hub import hub
+from telephony.realtime.outbox import Parcel
 from telephony.realtime.rows import read
 
 log = structlog.get_logger(__name__)
@@ -30,15 +31,15 @@ class Batch:
     def __init__(self, changes: Changes) -> None:
         self.after, self.cursor = changes.after, changes.cursor
         self._changes = changes
-        self._worded: dict[str, tuple[list[Message], list[str]]] = {}
+        self._worded: dict[str, tuple[list[Message], Parcel]] = {}
 
-    def texts(self, *, root: str, after: int) -> Sequence[str]:
+    def parcel(self, *, root: str, after: int) -> Parcel:
         """What is newer than `after`, for clients that reached us at `root`."""
         if root not in self._worded:
             messages = self._changes.messages(root=root)
-            self._worded[root] = messages, [message.text for message in messages]
-        messages, texts = self._worded[root]
-        return texts if after <= self.after else [message.text for message in messages if message.version > after]
+            self._worded[root] = messages, Parcel(message.text for message in messages)
+        messages, parcel = self._worded[root]
+        return parcel if after <= self.after else Parcel(each.text for each in messages if each.version > after)
 
 
 class Follower(Protocol):

@@ -1,55 +1,85 @@
-"""What is on its way to one socket. Who does not read as fast as things happen, is given up: rows are resumed from."""
+"""What is on its way to one socket. Who does not read as fast as things happen, is given up: rows are resumed from.
+
+A socket costs no task and no waiting here: the end of one message's sending begins the next one's. That is what a
+thousand sockets are made of.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 AT_MOST = 16 * 1024 * 1024  # characters that may wait; those of one workspace are the same for all its sockets
-PATIENCE = 15.0  # seconds for a client to take what was sent with one change
+PATIENCE = 15.0  # seconds for a client to take one message
 
 
-class SlowReaderError(Exception):
-    """The client does not take what it asked for."""
+class Parcel:
+    """Messages as the server takes them; made once, and sent to any number of sockets."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self.messages: list[Mapping[str, Any]] = [{"type": "websocket.send", "text": text} for text in texts]
+        self.size = sum(len(message["text"]) for message in self.messages)
 
 
 class Outbox:
-    """Messages in their order. `put` never waits, `room` does."""
+    """Messages in their order. `put` never waits; `room` does."""
 
-    def __init__(self, send: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self, send: Callable[[Mapping[str, Any]], Awaitable[None]], *, when_slow: Callable[[], object]
+    ) -> None:
+        """`when_slow` is called when the client has left too much lying, or for too long."""
         self._send = send
-        self._waiting: deque[Sequence[str]] = deque()
+        self._when_slow = when_slow
+        self._parcels: deque[Parcel] = deque()
+        self._messages: Iterator[Mapping[str, Any]] = iter(())
         self._size = 0
-        self._filled = asyncio.Event()
+        self._sending: asyncio.Future[None] | None = None
+        self._begun = 0.0
         self._emptied = asyncio.Event()
+        self._closed = False
 
-    def put(self, texts: Sequence[str]) -> None:
-        """Send these after everything before them."""
-        self._waiting.append(texts)
-        self._size += sum(map(len, texts))
-        self._filled.set()
+    def put(self, parcel: Parcel) -> None:
+        """Send this after everything before it."""
+        if self._closed or not parcel.messages:
+            return
+        self._parcels.append(parcel)
+        self._size += parcel.size
+        if self._sending is None:
+            self._next()
+        elif self._size > AT_MOST or time.monotonic() - self._begun > PATIENCE:
+            self._when_slow()
 
     async def room(self) -> None:
         """Return when everything has been sent: for those who can read on later."""
-        while self._size:
+        while self._sending is not None:
             self._emptied.clear()
             await self._emptied.wait()
 
-    async def deliver(self) -> None:
-        """Send, for ever; SlowReaderError where the client leaves too much lying, or for too long."""
-        while True:
-            await self._filled.wait()
-            self._filled.clear()
-            while self._waiting:
-                if self._size > AT_MOST:
-                    raise SlowReaderError
-                texts = self._waiting.popleft()
-                try:
-                    async with asyncio.timeout(PATIENCE):
-                        for text in texts:
-                            await self._send(text)
-                except TimeoutError as late:
-                    raise SlowReaderError from late
-                self._size -= sum(map(len, texts))
+    def close(self) -> None:
+        """Send nothing more."""
+        self._closed = True
+        if self._sending is not None:
+            self._sending.cancel()
+
+    def _next(self) -> None:
+        message = next(self._messages, None)
+        while message is None and self._parcels:
+            parcel = self._parcels.popleft()
+            self._size -= parcel.size
+            self._messages = iter(parcel.messages)
+            message = next(self._messages, None)
+        if message is None or self._closed:
+            self._sending = None
             self._emptied.set()
+            return
+        self._begun = time.monotonic()
+        self._sending = asyncio.ensure_future(self._send(message))
+        self._sending.add_done_callback(self._sent)
+
+    def _sent(self, sending: asyncio.Future[None]) -> None:
+        if sending.cancelled() or sending.exception() is not None:
+            self._closed = True  # the client is gone, which whoever listens to it will hear
+        self._next()

@@ -1,0 +1,61 @@
+"""`./dev bench [name …]`: every row, or those that are named; one table; 1 where a promise was not kept."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.bench.rows import Outcome, Row, run, spread
+from tests.bench.sockets import SOCKETS
+
+ROWS: tuple[Row, ...] = (SOCKETS,)
+WIDTHS = (12, 52, 14, 14, 6)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, and say what came of it."""
+    said = parser().parse_args(arguments)
+    chosen = [row for row in ROWS if not said.names or row.name in said.names]
+    outcomes = [run(row, rounds=said.rounds or row.rounds, told=say) for row in chosen]
+    for outcome in outcomes:
+        details(outcome)
+    print(table(outcomes), flush=True)
+    if said.json:
+        said.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=2) + "\n")
+    return 0 if all(kept for outcome in outcomes for _, _, kept in outcome.verdicts()) else 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    options = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    options.add_argument("names", nargs="*", choices=[*(row.name for row in ROWS), []], help="rows (default: all)")
+    options.add_argument("--rounds", type=int, help="how often each is measured (default: as the row says)")
+    options.add_argument("--json", type=Path, help="write every figure of every round there")
+    return options
+
+
+def say(line: str) -> None:
+    """Show that it goes on."""
+    print(f"  {line}", flush=True)
+
+
+def details(outcome: Outcome) -> None:
+    """The figures behind the table: medians, and how far the rounds lie apart."""
+    print(f"\n{outcome.row.name}: {outcome.row.says}")
+    for name, rounds in (("ours", outcome.ours), ("rival", outcome.theirs)):
+        figures = ", ".join(f"{figure} {spread(rounds, figure)}" for figure in rounds[0])
+        print(f"  {name:6} {figures}", flush=True)
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """A line for each promise."""
+    lines = [("row", "what", "goal", "figure", "")]
+    for outcome in outcomes:
+        for goal, figure, kept in outcome.verdicts():
+            shown = f"{figure:,.3g}{goal.unit}"
+            lines.append((outcome.row.name, goal.what, goal.bound, shown, "pass" if kept else "SHORT"))
+    return "\n" + "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, WIDTHS, strict=True)).rstrip() for line in lines
+    )

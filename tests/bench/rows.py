@@ -1,0 +1,93 @@
+"""What a row of the table is: our figures, a rival's, and what the one promises against the other."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Figures = Mapping[str, float]
+Measure = Callable[[], Figures]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """A promise: `figure` of our and the rival's medians is `at_least`, or `at_most`, so much."""
+
+    what: str
+    figure: Callable[[Figures, Figures], float]
+    at_least: float | None = None
+    at_most: float | None = None
+    unit: str = ""
+
+    def holds(self, figure: float) -> bool:
+        """Whether it was kept."""
+        return (self.at_least is None or figure >= self.at_least) and (self.at_most is None or figure <= self.at_most)
+
+    @property
+    def bound(self) -> str:
+        """The promise in short."""
+        return f"≥ {self.at_least:g}{self.unit}" if self.at_least is not None else f"≤ {self.at_most:g}{self.unit}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """Something to measure. `measure` and `rival` are called in turn, `rounds` times; each answers all its figures."""
+
+    name: str
+    says: str
+    measure: Measure
+    rival: Measure
+    goals: Sequence[Goal]
+    rounds: int = 3
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What a row has shown."""
+
+    row: Row
+    ours: list[Figures] = field(default_factory=list)
+    theirs: list[Figures] = field(default_factory=list)
+
+    def verdicts(self) -> list[tuple[Goal, float, bool]]:
+        """Each goal with its figure, of medians, and whether it was kept."""
+        ours, theirs = medians(self.ours), medians(self.theirs)
+        figures = [(goal, goal.figure(ours, theirs)) for goal in self.row.goals]
+        return [(goal, figure, goal.holds(figure)) for goal, figure in figures]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, for a file."""
+        return {
+            "row": self.row.name,
+            "goals": [
+                {"what": goal.what, "goal": goal.bound, "figure": figure, "kept": kept}
+                for goal, figure, kept in self.verdicts()
+            ],
+            "ours": self.ours,
+            "rival": self.theirs,
+        }
+
+
+def medians(rounds: Sequence[Figures]) -> dict[str, float]:
+    """The median of each figure over the rounds."""
+    return {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+
+
+def spread(rounds: Sequence[Figures], name: str) -> str:
+    """`median (lowest to highest)`."""
+    values = [each[name] for each in rounds]
+    return f"{statistics.median(values):,.4g} ({min(values):,.4g} to {max(values):,.4g})"
+
+
+def run(row: Row, *, rounds: int, told: Callable[[str], None]) -> Outcome:
+    """Measure in turns; who begins changes with every round, as the machine may."""
+    outcome = Outcome(row=row)
+    for number in range(rounds):
+        turns = [(outcome.ours, row.measure, "ours"), (outcome.theirs, row.rival, "rival")]
+        for found, measure, name in turns if number % 2 == 0 else reversed(turns):
+            found.append(measure())
+            figures = ", ".join(f"{figure} {value:,.4g}" for figure, value in found[-1].items())
+            told(f"{row.name} {number + 1}/{rounds} {name}: {figures}")
+    return outcome
