@@ -23,6 +23,7 @@ urlpatterns = [
     path("", include("agents.api.urls")),
     path("", include("telephony.api.urls")),
     path("", include("telephony.monitor.urls")),
+    path("", include("telephony.try_agent.urls")),
     path("", include("telephony.webhooks.urls")),
     path("", include("aispinner.apidocs.urls")),
 ]

@@ -49,14 +49,15 @@ def _words() -> dict[str, Any]:
     """The admin's labels, tones and sentences, so that a state is called the same everywhere."""
     return {
         "admin": reverse("admin:index"),
-        "run_status": _labels(RunStatus, RUN_TONES),
-        "call_status": _labels(CallStatus, CALL_TONES),
-        "outcome": _labels(Outcome, OUTCOME_TONES, otherwise="bad"),
-        "disposition": _labels(Disposition, DISPOSITION_TONES),
-        "direction": _labels(Direction, {}),
+        "run_status": labels(RunStatus, RUN_TONES),
+        "call_status": labels(CallStatus, CALL_TONES),
+        "outcome": labels(Outcome, OUTCOME_TONES, otherwise="bad"),
+        "disposition": labels(Disposition, DISPOSITION_TONES),
+        "direction": labels(Direction, {}),
         "waits": {code: {"title": title, "text": text} for code, (title, text) in WAITS.items()},
     }
 
 
-def _labels(choices: Any, tones: Any, *, otherwise: str = "idle") -> dict[str, dict[str, str]]:
+def labels(choices: Any, tones: Any, *, otherwise: str = "idle") -> dict[str, dict[str, str]]:
+    """What a state is called, and its colour, by its name."""
     return {value: {"label": str(label), "tone": tones.get(value, otherwise)} for value, label in choices.choices}

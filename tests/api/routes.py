@@ -156,6 +156,7 @@ ROWS = (
     Row("GET", "telephony/settings", read(), query=_OURS),
     Row("GET", "telephony/settings", known()),
     Row("PUT", "telephony/settings", edit(), body=_SETTINGS),
+    Row("GET", "try/<int:workspace_id>/<str:node_id>", public(302)),
     Row("POST", "webcall/start", edit(503), body=_OFFER),  # no bridge in tests
     Row("POST", "webcall/connected", edit(), body=_WEB),
     Row("POST", "webcall/answered", edit(), body=_WEB),
