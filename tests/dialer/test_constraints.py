@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from integrations.models import Account, WebhookEndpoint, WebhookReceipt
 from telephony.dialer.claims import claim
-from telephony.models import Call, Recipient, Run, RunProgress, RunStatus
+from telephony.models import Call, JournalTotal, Recipient, Run, RunProgress, RunStatus
 from telephony.models.call import new_call_id
-from tests.factories import make_run, make_workspace
+from tests.factories import make_account, make_run, make_workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -108,6 +108,24 @@ def test_a_number_is_once_in_a_run() -> None:
     assert refused(
         lambda: Recipient.objects.create(run=run, position=1, number="+15550100123"), by="a_number_is_once_in_a_run"
     )
+
+
+def test_a_place_in_the_list_is_one_recipients() -> None:
+    run = make_run(workspace=make_workspace(), numbers=["+15550100123"])
+    assert refused(
+        lambda: Recipient.objects.create(run=run, position=0, number="+15550100124"), by="recipients_in_order"
+    )
+
+
+def test_a_total_is_one_row() -> None:
+    total = {"workspace": make_workspace(), "node": None, "status": "done", "day": timezone.now().date()}
+    JournalTotal.objects.create(**total)
+    assert refused(lambda: JournalTotal.objects.create(**total), by="journal_totals_key")
+
+
+def test_an_account_is_one_row() -> None:
+    make_account("acct_1")
+    assert refused(lambda: make_account("acct_1"), by="one_account_per_external_id")
 
 
 @pytest.mark.parametrize("most", [0, 1001])

@@ -13,11 +13,13 @@ from pytest_django import Settings
 
 from aispinner.core.errors import Conflict
 from integrations.calls import CallReport, Outcome, Phase
+from integrations.errors import Answer, ProviderError, Reason
+from integrations.models import Account
 from telephony.dialer.advance import advance_run
 from telephony.dialer.chunks import advance_chunk
 from telephony.dialer.claims import claim
 from telephony.dialer.ledger import take_numbers
-from telephony.dialer.records import NOT_DIALLED, close_chunk, record_submission, stop_runs
+from telephony.dialer.records import NOT_DIALLED, close_chunk, record_failure, record_submission, stop_runs
 from telephony.dialer.runs import locked_run
 from telephony.dialer.sweep import sweep
 from telephony.dialer.transitions import apply_reports
@@ -309,6 +311,33 @@ def test_two_campaigns_that_claim_at_once_stay_within_their_accounts_limit() -> 
         second.result(10)
     assert Call.objects.filter(ended_at=None).count() <= 4
     check_rows()
+
+
+def test_two_calls_of_a_run_that_end_at_once_are_both_counted() -> None:
+    one, other = dialling().calls.order_by("pk")
+    with rivals() as start:
+        first = Open(start, apply_reports, {one.pk: SETTLED}, now=timezone.now())
+        second = start(apply_reports, {other.pk: replace(SETTLED, conversation_id="conv_2")}, now=timezone.now())
+        somebody_waits()
+        first.commit()
+        second.result(10)
+    check_rows()
+
+
+def test_room_is_learned_by_one_after_the_other() -> None:
+    run = dialling(4)
+    account = run.account
+    error = ProviderError(answer=Answer.NOT_DONE, reason=Reason.NO_CAPACITY)
+    Chunk.objects.update(status=ChunkStatus.SUBMITTING)
+    with rivals() as start:
+        editing = Open(start, Account.objects.filter(pk=account.pk).update, concurrency_limit=1)
+        learning = start(record_failure, run.chunks.get().pk, error, answer=error.answer, now=timezone.now())
+        somebody_waits()
+        editing.commit()
+        learning.result(10)
+    account.refresh_from_db()
+    assert (account.concurrency_limit, account.learned_limit) == (1, 1), "learned more than the limit that was set"
+    assert run.recipients.filter(status="pending").count() == 2
 
 
 def test_numbers_become_visible_in_the_order_they_were_handed_out() -> None:

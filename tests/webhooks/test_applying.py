@@ -14,10 +14,11 @@ from integrations.calls import Phase
 from integrations.models import ReceiptStatus, WebhookReceipt
 from telephony.dialer.transitions import apply_reports
 from telephony.models import Call, CallEvent, Run, RunStatus
-from telephony.webhooks.inbox import apply_receipts
+from telephony.webhooks.inbox import _due, apply_receipts
 from tests.bells import Bells
 from tests.dialer.clock import later
 from tests.dialer.test_reports import LIFE, up
+from tests.dialer.threads import Open, rivals
 from tests.dialer.truth import check_rows
 from tests.webhooks.events import make_calls, make_endpoint, post, transcription
 
@@ -222,4 +223,20 @@ def test_news_from_polling_and_from_events_may_cross(bells: Bells) -> None:
         apply_reports({call.pk: report}, now=timezone.now())
     call.refresh_from_db()
     assert (call.status, call.summary, call.duration_sec) == ("done", "They agreed.", 42)
+    check_rows()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_one_endpoint_share_its_events_and_neither_waits() -> None:
+    endpoint = make_endpoint()
+    one, other = make_calls(endpoint, 2)
+    post(endpoint, transcription(one.call_id))
+    with rivals() as start:
+        first = Open(start, _due, endpoint.pk, now=timezone.now(), most=1)
+        post(endpoint, transcription(other.call_id, conversation_id="conv_2"))
+        start(apply_receipts, endpoint.pk).result(10)
+        assert states() == [ReceiptStatus.NEW, ReceiptStatus.APPLIED]
+        first.commit()
+    apply_receipts(endpoint.pk)
+    assert states() == [ReceiptStatus.APPLIED, ReceiptStatus.APPLIED]
     check_rows()
