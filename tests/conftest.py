@@ -27,6 +27,7 @@ RUN = f"test-{token_hex(6)}:"
 SERVED = {"simulator", "provider", "server", "stack"}  # fixtures that have something running to talk to
 SEARCHES = {  # every route, every order of events, every setting
     "test_bad_input.py", "test_planted_secrets.py", "test_isolation.py", "test_always.py", "test_checks.py",
+    "test_roles.py",
 }  # fmt: skip
 SERVING = {"local", "serving", "simulator", "contract", "e2e", "chaos"}  # folders whose tests run something themselves
 

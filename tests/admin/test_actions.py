@@ -177,7 +177,6 @@ def test_the_results_of_several_campaigns_come_as_a_zip(browser: Client, world: 
     packed = ZipFile(BytesIO(b"".join(answer.streaming_content)))
     assert set(packed.namelist()) == {f"{world.run.call_id}.csv", f"{paused.call_id}.csv"}
     assert b"+15550100123" in packed.read(f"{paused.call_id}.csv")
-    answer.close()
 
 
 def test_the_outcomes_of_a_campaign_are_what_its_calls_say(browser: Client, world: World) -> None:
