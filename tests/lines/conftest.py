@@ -11,7 +11,7 @@ from integrations.asterisk.simulator import RunningSimulator, SimulatorConfig, r
 from tests.lines.bridge import scripted_bridge
 from tests.lines.house import House
 
-SPEED = 200.0
+SPEED = 50.0
 
 
 @pytest.fixture(scope="session")

@@ -55,8 +55,8 @@ class Hearing:
         end = hear(dial, event, session=self._book.session, now=timezone.now())
         self._book.note(call_id, dial, stops=end.stops if end is not None else None)
         if isinstance(event, StasisStarted) and call_id not in self._joining:
-            self._joining[call_id] = asyncio.get_running_loop().create_future()
-            self._book.spawn(self._join(call_id, dial))
+            begun = self._joining[call_id] = asyncio.get_running_loop().create_future()
+            self._book.spawn(self._join(call_id, dial, begun))
         elif isinstance(event, Destroyed):
             self._joining.pop(call_id, None)
             if dial.answered_at is not None:
@@ -88,7 +88,7 @@ class Hearing:
         if dial.machine == MACHINE:
             self._book.spawn(self._book.hang_up(call_id))
 
-    async def _join(self, call_id: str, dial: Dial) -> None:
+    async def _join(self, call_id: str, dial: Dial, begun: asyncio.Future[bool]) -> None:
         provider = self._book.provider(dial)
         if provider is None:
             await self.doom(call_id, Reason.PBX_MISSING.value)
@@ -97,7 +97,7 @@ class Hearing:
             ear = {"spy": "in", "app": provider.login.app, "appArgs": "ear"}
             self._book.spawn(self._book.tell("POST", f"channels/{call_id}/snoop/{call_id}-amd", **ear))
         try:
-            await join(self._book.ari, call_id, provider=provider, begun=self._joining[call_id])
+            await join(self._book.ari, call_id, provider=provider, begun=begun)
         except NotJoinedError as error:
             if error.reason == NO_BRIDGE:
                 self._hold_back(WITHOUT_BRIDGE)

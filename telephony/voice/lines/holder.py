@@ -64,7 +64,7 @@ class Holder:
                 await aside(self._lease.give_back)
                 await asyncio.sleep(wait)
         finally:
-            self._lease.give_back()
+            await asyncio.shield(aside(self._lease.close))
 
     async def _hold(self) -> None:
         await first_to_end(

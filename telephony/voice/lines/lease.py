@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import sha256
+from threading import Lock
 from typing import Any
 
 import psycopg
@@ -14,36 +16,53 @@ _NOTICE_DEATH = "SET tcp_keepalives_idle = 3; SET tcp_keepalives_interval = 2; S
 
 
 class Lease:
-    """The right to hold what is called `name`. Used by one thread at a time."""
+    """The right to hold what is called `name`. Threads may share it; closed, it is never taken again."""
 
     def __init__(self, name: str) -> None:
         self._key = int.from_bytes(sha256(f"lease:{name}".encode()).digest()[:8], "big", signed=True)
         self._connection: psycopg.Connection[Any] | None = None
+        self._closed = False
+        self._one_at_a_time = Lock()
 
     def take(self) -> bool | None:
         """Take it if it is free; None where the database is away, and nobody knows."""
-        try:
-            if self._connection is None:
-                self._connection = psycopg.connect(**_parameters(), autocommit=True)
-                self._connection.execute(_NOTICE_DEATH)
-            row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [self._key]).fetchone()
-        except psycopg.Error:
-            self.give_back()
-            return None
-        return row is not None and bool(row[0])
+        with self._one_at_a_time:
+            if self._closed:
+                return None
+            try:
+                if self._connection is None:
+                    self._connection = psycopg.connect(**_parameters(), autocommit=True)
+                    self._connection.execute(_NOTICE_DEATH)
+                row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [self._key]).fetchone()
+            except psycopg.Error:
+                self._let_go()
+                return None
+            return row is not None and bool(row[0])
 
     def is_held(self) -> bool:
         """Whether it is still ours: as long as its connection lives."""
-        try:
-            return self._connection is not None and self._connection.execute("SELECT 1").fetchone() is not None
-        except psycopg.Error:
-            self.give_back()
-            return False
+        with self._one_at_a_time:
+            try:
+                return self._connection is not None and self._connection.execute("SELECT 1").fetchone() is not None
+            except psycopg.Error:
+                self._let_go()
+                return False
 
     def give_back(self) -> None:
         """Let the next one have it, at once."""
+        with self._one_at_a_time:
+            self._let_go()
+
+    def close(self) -> None:
+        """Give it back for good."""
+        self._closed = True
+        self.give_back()
+
+    def _let_go(self) -> None:
         held, self._connection = self._connection, None
         if held is not None:
+            with suppress(psycopg.Error):  # closing alone, the server would notice in its own time
+                held.execute("SELECT pg_advisory_unlock_all()")
             held.close()
 
 
