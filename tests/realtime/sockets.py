@@ -7,9 +7,18 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from aispinner.core.models import Workspace
 from telephony.realtime.consumer import EventConsumer
+from telephony.realtime.rings import tell
+from tests.journal.rows import make_call
 
 HOST = "localhost"
+
+
+def ring_with_call(workspace: Workspace) -> None:
+    """A call, and whoever watches is told, as by the dialer."""
+    make_call(workspace=workspace)
+    tell(workspace.pk)
 
 
 class Socket:
