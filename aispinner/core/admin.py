@@ -79,6 +79,14 @@ class MembersInline(TabularInline):
     def has_delete_permission(self, request: HttpRequest, obj: Workspace | None = None) -> bool:
         return self._workspaces.has_change_permission(request, obj)
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Said aloud what the column's head says to the eye."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        outer: Any = field.widget if field is not None else None
+        for widget in filter(None, (outer, getattr(outer, "widget", None))):
+            widget.attrs["aria-label"] = str(db_field.verbose_name).capitalize()
+        return field
+
     @property
     def _workspaces(self) -> WorkspaceAdmin:
         registered: Any = self.admin_site._registry[Workspace]

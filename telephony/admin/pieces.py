@@ -47,7 +47,8 @@ def progress_bar(progress: RunProgress) -> SafeString:
     """The coloured bar alone."""
     parts = [part for part in segments(progress) if part["count"] and part["name"] != "pending"]
     return format_html(
-        '<span class="tp-bar" role="progressbar" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}">{}</span>',
+        '<span class="tp-bar" role="progressbar" aria-label="Progress"'
+        ' aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}">{}</span>',
         percent_done(progress),
         format_html_join(
             "",
