@@ -84,13 +84,15 @@ class ScriptedBridge:
                 threading.Thread(target=self._hold_audio_socket, args=(self.audio.accept()[0],), daemon=True).start()
 
     def _hold_audio_socket(self, media: socket.socket) -> None:
-        call_id = self._uuids[media.recv(19)[3:].hex()]
-        self.media[call_id] = media
-        with suppress(OSError):
-            while media.recv(4096):
-                pass
-        media.close()
-        self._left(call_id)
+        with media, suppress(OSError):
+            call_id = self._uuids.get(media.recv(19)[3:].hex())
+            if call_id is None:  # closed before it had named itself
+                return
+            self.media[call_id] = media
+            with suppress(OSError):
+                while media.recv(4096):
+                    pass
+            self._left(call_id)
 
     def _left(self, call_id: str) -> None:
         """Asterisk has closed the socket: the phone is gone. What we closed ourselves has been dealt with."""

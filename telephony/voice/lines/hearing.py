@@ -102,6 +102,8 @@ class Hearing:
             if error.reason == NO_BRIDGE:
                 self._hold_back(WITHOUT_BRIDGE)
             await self.doom(call_id, error.reason)
+        if self._book.open(call_id) is None:  # gone while it was being joined
+            await take_down(self._book.ari, call_id)
 
     async def _left_by_agent(self, call_id: str) -> None:
         """The media channel is gone: the conversation has ended, or the bridge has."""
