@@ -31,6 +31,7 @@ WORKER_OPTIONS = (
     "--without-gossip",
     "--without-mingle",
 )
+PBX_SPEED = "4"  # simulated seconds of ringing and talking in one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,16 @@ def choose_ports(wishes: Wishes) -> tuple[int, int]:
     return wishes.port, 8090 if is_free(8090) and wishes.port != 8090 else free_port()
 
 
+def choose_pbx_port(state: State) -> int:
+    """The simulated PBX's port: the one it had here before, as the demo data says, else 8091 or a free one."""
+    kept = state.mark("pbx_port")
+    if kept is not None and is_free(int(kept)):
+        return int(kept)
+    chosen = 8091 if is_free(8091) else free_port()
+    state.set_mark("pbx_port", str(chosen))
+    return chosen
+
+
 def digest_of_migrations() -> str:
     """Changes whenever a migration, or a library that may bring some, does."""
     digest = sha256((ROOT / "requirements.txt").read_bytes())
@@ -78,6 +89,7 @@ class Up:
         self.wishes, self.state, self.screen = wishes, state, screen
         self.supervisor = Supervisor(guard=guard, tell=screen.remark)
         self.port, self.sim_port = choose_ports(wishes)
+        self.pbx_port = choose_pbx_port(state)
         self.address = f"http://{HOST}:{self.port}"
         self.voice = f"{HOST}:{free_port()}"  # of the voice bridge's control API
         self.env: Mapping[str, str] = {}
@@ -94,6 +106,7 @@ class Up:
                 self._start_programs()
                 token = self._demo_data(services)
                 self.screen.remark(f"up in {time.monotonic() - began:.1f} s")
+                self._start_pbx()
                 self._campaign(services, token)
                 self._say_where(token)
                 while self._wait(0.5):
@@ -162,7 +175,7 @@ class Up:
 
     def _start_pbx(self) -> None:
         """Custom Voice, which nobody waits for: a PBX with telephones behind it, and the process that holds it."""
-        speed = os.environ.get("AISPINNER_SIM_SPEED", PBX_SPEED)
+        speed = os.environ.get("AISPINNER_PBX_SPEED", PBX_SPEED)
         ledger = str(self.state.folder / "pbx-ledger.jsonl")
         simulator = ("-m", "integrations.asterisk.simulator", "--port", str(self.pbx_port))
         programs = {
@@ -175,18 +188,16 @@ class Up:
     def _demo_data(self, services: Services) -> str:
         """Load the demo data once; the demo user's token."""
         token = self.state.mark("demo_token") or ""
-        if (
-            self.state.mark("demo_data") == services.database_identity
-            and Api(address=self.address, token=token).is_known()
-        ):
+        loaded = f"{services.database_identity} {self.pbx_port}"
+        if self.state.mark("demo_data") == loaded and Api(address=self.address, token=token).is_known():
             return token
-        log = self.state.fresh_log("demo_data")
-        seconds = self.supervisor.run_to_end(self._program("demo_data", "manage.py", "demo_data", log=log))
+        log, pbx = self.state.fresh_log("demo_data"), ("--pbx", f"http://{HOST}:{self.pbx_port}")
+        seconds = self.supervisor.run_to_end(self._program("demo_data", "manage.py", "demo_data", *pbx, log=log))
         answer = json.loads(log.read_text().strip().splitlines()[-1])
         log.unlink()  # the token is in it
         token = str(answer["token"])
         self.state.set_mark("demo_token", token)
-        self.state.set_mark("demo_data", services.database_identity)
+        self.state.set_mark("demo_data", loaded)
         self.screen.done("demo data", seconds=seconds)
         return token
 
