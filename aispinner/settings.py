@@ -106,8 +106,11 @@ DATABASES = {
 }
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise SystemExit("DATABASE_URL must name a PostgreSQL database: locks that never wait and never lose need it.")
+# A process that stalls in the middle of a transaction loses it: what it has locked, others wait for.
+_STALLED = f"-c idle_in_transaction_session_timeout={whole_number('STALLED_SECONDS', default=30, low=1, high=3600)}s"
 DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
+    "options": f"{DATABASES['default'].get('OPTIONS', {}).get('options', '')} {_STALLED}".strip(),
     "pool": {"min_size": 1, "max_size": whole_number("DATABASE_POOL", default=12, low=2, high=200), "timeout": 5},
 }
 REDIS_URL = required("REDIS_URL", hint="For example redis://host:6379/0.")

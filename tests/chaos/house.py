@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ QUICK = {  # the waits of the engine, their order kept: a lookup after twice a r
     "LOOK_AGAIN_SECONDS": "2",
     "INBOUND_POLL_SECONDS": "3",
     "API_RATE": "off",
-    "DATABASE_POOL": "12",
+    "STALLED_SECONDS": "4",
 }
 
 
@@ -130,11 +131,12 @@ class House:
         beside.write_text(how.name)
         beside.rename(self.crash_points / "armed" / point)
 
-    def thaw(self) -> int:
-        """Have those who are frozen go on; how many."""
+    def thaw(self, *, after: float = 0.0) -> int:
+        """Have those go on who have been frozen for so many seconds; how many."""
         evidence = self.crash_points / "fired"
         lines = [line.split() for line in evidence.read_text().splitlines()] if evidence.exists() else []
-        frozen = {int(pid) for _, how, pid, _ in lines if how == "SIGSTOP"} - self._thawed
+        since = time.time() - after
+        frozen = {int(pid) for _, how, pid, at in lines if how == "SIGSTOP" and float(at) <= since} - self._thawed
         for pid in frozen:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)

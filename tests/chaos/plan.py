@@ -16,6 +16,7 @@ Json = dict[str, Any]
 SUBMIT = "batch_calling.submit"
 POINTS_A_SEED = 6
 PROVIDER_LINES = (14, 60)  # with fewer, numbers wait at the provider and can be taken back; with more, excess shows
+FROZEN_AT = (Point.SUBMIT_SENT, Point.PREPARED, Point.LOOKED_UP, Point.COUNTERS_WRITTEN)
 FROZEN = 12.0  # seconds: longer than it takes to find out that a submission has left no trace
 BY_PEOPLE = frozenset({Point.RUN_STARTED, Point.PAUSE_LOCKED, Point.PAUSED, Point.CANCEL_LOCKED, Point.CANCELLED})
 KILLED = ("web", "worker-1", "all workers", "beat", "simulator")
@@ -47,7 +48,7 @@ class Campaign:
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """Something to do at a time: `kill`, `stop`, `flush`, `arm` (to die there), `freeze` (there) or `thaw`; where."""
+    """Something to do at a time: `kill`, `stop`, `flush`, `arm` (to die there), or `freeze` (there), and where."""
 
     at: float
     what: str
@@ -120,10 +121,12 @@ def _faults(rng: random.Random, seed: int, *, storm: float) -> list[Fault]:
 
     faults = [Fault(0.0 if point in BY_PEOPLE else when(0.02, 0.6), "arm", point) for point in points_of(seed)]
     faults += [Fault(when(), "kill", name) for name in rng.sample(KILLED, 3)]
-    frozen_at = when(0.1, 0.5)
     faults += [
-        Fault(frozen_at, "freeze", rng.choice((Point.SUBMIT_SENT, Point.PREPARED, Point.LOOKED_UP))),
-        Fault(frozen_at + FROZEN, "thaw", "everybody"),
+        Fault(
+            when(0.1, 0.5),
+            "freeze",
+            rng.choice(FROZEN_AT),
+        ),
         Fault(when(), "flush", "Valkey"),
         Fault(when(0.2, 0.8), rng.choice(("stop", "kill")), "PostgreSQL"),
         Fault(when(), rng.choice(("stop", "kill")), "Valkey"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from aispinner.local.demo import Api
 from tests.chaos.house import House
-from tests.chaos.plan import Fault, Plan
+from tests.chaos.plan import FROZEN, Fault, Plan
 
 Json = dict[str, Any]
 CALM = 150.0  # seconds in which everything must come to rest by itself; on a machine of its own, a third of them
@@ -69,11 +69,11 @@ class Storm:
         people.kill()
         people.wait()
         self._house.disarm()  # what people had to reach, they have reached by now
-        self._house.thaw()
         self._evidence.answers = self._answers()
         self._evidence.at_rest = self._comes_to_rest(deadline)
         self._evidence.points = self._house.fired() - before
         self._evidence.ledger = self._house.ledger_lines()[known:]
+        self._evidence.faults = +self._evidence.faults  # those that did happen
         self._evidence.seconds = time.time() - began
         return self._evidence
 
@@ -94,8 +94,6 @@ class Storm:
             self._house.arm(fault.target)  # it is seen when it fires
         elif fault.what == "freeze":
             self._house.arm(fault.target, signal.SIGSTOP)
-        elif fault.what == "thaw":
-            self._evidence.faults["frozen for a while"] += self._house.thaw()
         elif fault.what == "flush":
             self._evidence.faults[str(fault)] += self._house.flush()
         else:
@@ -108,7 +106,6 @@ class Storm:
         for rule in rules:
             when = f" {rule['when']}" if rule["when"] == "after" else ""
             self._evidence.faults[f"{rule['fault']}{when}"] += rule["fired"]
-        self._evidence.faults = +self._evidence.faults  # those that did happen
         lost = [rule for rule in self._plan.rules if rule["fault"] == "webhook_dropped"]
         self._insist(lambda: self._house.order(lost))  # nothing may hang on them, in calm weather neither
 
@@ -155,3 +152,4 @@ class Storm:
     def _pass(self, seconds: float) -> None:
         if not self._house.wait(seconds):
             raise StoppedError
+        self._evidence.faults["frozen for a while"] += self._house.thaw(after=FROZEN)
