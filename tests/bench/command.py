@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tests.bench.rows import Outcome, Row, run, spread
 from tests.bench.sockets import SOCKETS
+from tests.bench.voice import VOICE
 
-ROWS: tuple[Row, ...] = (SOCKETS,)
+ROWS: tuple[Row, ...] = (SOCKETS, VOICE)
 WIDTHS = (12, 52, 14, 14, 6)
 
 
