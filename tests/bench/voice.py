@@ -1,9 +1,9 @@
 """The voice bridge under load: phone legs over Asterisk's media socket, beside legs from browsers (WebRTC).
 
 The bridge is the real process, with its database, recordings and control API; agents and callers are played here. Every
-agent speaks half of the time. Streams a core are extrapolated from the processor time that the bridge used for the sound
-that it carried. Latency is what the bridge adds, from one socket to the other: once a second a caller, and now and then
-the agent, makes a sound that stands out. On a machine that is busy with other things, latency says nothing.
+agent speaks half of the time. Streams a core are extrapolated from the processor time that the bridge used for the
+sound that it carried. Latency is what the bridge adds, from one socket to the other: once a second a caller, and now
+and then the agent, makes a sound that stands out. On a machine that is busy with other things, latency says nothing.
 """
 
 from __future__ import annotations
