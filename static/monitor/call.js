@@ -3,7 +3,7 @@
 import { get, sentence } from "./api.js";
 import { closer, openDialog } from "./dialogs.js";
 import { badge, h, reconcile, show } from "./dom.js";
-import { clock, exactly, lasted, nameOf, numberOf, page, plain, stateOf } from "./words.js";
+import { clock, exactly, isLive, lasted, nameOf, numberOf, page, plain, stateOf } from "./words.js";
 
 const ENDED_EVENTS = { conversation: "Conversation begun", transcript: "Transcript received", summary: "Summary received", disposition: "Agent's judgement",
     audio: "Recording available", settled: "Settled: nothing more will come", created: "Created", submitted: "Submitted" };
@@ -62,7 +62,7 @@ export class CallDrawer {
         const parts = (this.parts = {
             title: part("h2", { class: "drawer-title" }), state: part("div", { class: "drawer-state" }), facts: part("dl", { class: "facts" }),
             summary: part("p", { class: "summary" }), audio: part("div", { class: "player" }),
-            chat: part("ol", { class: "chat", role: "log", "aria-label": "Conversation", tabindex: 0 }), timeline: part("ol", { class: "timeline" }),
+            chat: part("ol", { class: "chat", "aria-live": "polite", "aria-label": "Conversation", tabindex: 0 }), timeline: part("ol", { class: "timeline" }),
         });
         const section = (words, inside) => h("section", {}, h("h3", {}, words), inside);
         this.dialog = openDialog({
@@ -163,7 +163,7 @@ export class CallDrawer {
             make: () => h("li", {}),
             update: (item, turn) => this.turn(item, turn, call),
         });
-        if (atEnd) chat.scrollTop = chat.scrollHeight;
+        if (atEnd && isLive(call)) chat.scrollTop = chat.scrollHeight;
     }
 
     turn(item, turn, call) {

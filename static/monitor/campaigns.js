@@ -70,8 +70,8 @@ export class Campaigns {
         if (card.dataset.version === `${run.version}` || card.querySelector("form")) return;
         card.dataset.version = run.version;
         const [name, buttons] = card.firstElementChild.children;
-        this.keepFocus(name, () => name.replaceChildren(...this.title(run)));
-        this.keepFocus(buttons, () => buttons.replaceChildren(...this.buttons(run, card)));
+        this.keepFocus(name, () => show(name, ...this.title(run)));
+        this.keepFocus(buttons, () => show(buttons, ...this.buttons(run, card)));
         this.bar(card.querySelector(".bar"), run);
         show(card.querySelector(".campaign-figures"), ...this.figures(run));
         this.wait(card, run);
@@ -85,16 +85,18 @@ export class Campaigns {
         ];
     }
 
+    /** They stay while the campaign moves on: what they do, they do to the campaign as it is then. */
     buttons(run, card) {
         if (!this.workspace?.may_edit) return [];
+        const now = () => this.store.runs.get(run.call_id);
         const button = (name, words, what, kind = "") => h("button", {
             class: `button small ${kind}`, type: "button", "aria-label": `${words} ${nameOf(run)}`, title: words, data: { do: name }, onclick: what,
         }, icon(name), h("span", {}, words));
         return [
             run.status === "running" && button("pause", "Pause", () => this.order(run, "pause")),
             run.status === "paused" && button("resume", "Resume", () => this.order(run, "resume"), "primary"),
-            button("rename", "Rename", () => this.rename(run, card)),
-            isUnfinished(run) && run.status !== "cancelled" && button("cancel", "Cancel", () => this.cancel(run), "danger"),
+            button("rename", "Rename", () => this.rename(now(), card)),
+            isUnfinished(run) && run.status !== "cancelled" && button("cancel", "Cancel", () => this.cancel(now()), "danger"),
         ].filter(Boolean);
     }
 
@@ -108,7 +110,10 @@ export class Campaigns {
         reconcile(bar, SEGMENTS.slice(0, 4), {
             key: ([name]) => name,
             make: ([, tone]) => h("i", { class: tone }),
-            update: (part, [name]) => part.style.setProperty("--part", run[name] / total),
+            update: (part, [name]) => {
+                part.hidden = !run[name];
+                part.style.setProperty("--part", run[name] / total);
+            },
         });
     }
 

@@ -70,7 +70,7 @@ export class Figures {
         const moving = running.filter((run) => run.status === "running" || run.status === "pausing").length;
         const figure = (label, value, hint) => h("div", { class: "card figure" }, h("dt", {}, label), h("dd", {}, h("strong", {}, value), h("small", {}, hint)));
         show(this.figures,
-            figure("Calls today", count(placed), this.today.open ? `${count(this.today.open)} going on` : "none going on"),
+            figure("Calls today", count(placed), "since midnight"),
             figure("Answer rate", percent(by_status.done, ended), `${count(by_status.done)} of ${count(ended)} picked up`),
             figure("Talked today", span(total_duration_sec), by_status.done ? `${span(total_duration_sec / by_status.done)} a call on average` : "no conversation yet"),
             figure("Lines in use", count(lines), moving ? `${counted(moving, "campaign")} dialling` : "no campaign dialling"));

@@ -19,7 +19,7 @@ export async function offerStart({ workspace, started }) {
     }
     const from = nodes.filter((node) => CALLING.includes(node.type));
     const content = from.length ? new StartForm({ workspace, from, agents: nodes.filter((node) => node.type === "ai.agent"), started }).form : setUp();
-    openDialog({ label: "Start a campaign", kind: "sheet", content: [h("header", {}, h("h2", {}, "Start a campaign"), closer()), content] });
+    openDialog({ label: "Start a campaign", kind: "form", content: [h("header", {}, h("h2", {}, "Start a campaign"), closer()), content] });
 }
 
 function setUp() {

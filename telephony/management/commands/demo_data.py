@@ -8,10 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
+from django.utils import timezone
 
 from aispinner.core.auth import issue_token
 from aispinner.core.errors import Problem
 from telephony.demo import PBX, load_demo
+from telephony.demo_history import load_history
 
 
 class Command(BaseCommand):
@@ -19,12 +21,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--pbx", default=PBX, help="where the simulated PBX answers")
+        parser.add_argument(
+            "--history", action="store_true", help="with a past week of campaigns; takes a fresh database"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.HTTPS:
             raise CommandError("This server is public, and demo/demo would be an open door. Create a user instead.")
         try:
             demo = load_demo(pbx=options["pbx"])
+            if options["history"]:
+                load_history(workspace=demo.workspace, user=demo.user, now=timezone.now())
         except Problem as problem:
             raise CommandError(str(problem.detail)) from problem
         _count_on_from_what_was_given()
