@@ -42,6 +42,7 @@ LONGEST_MESSAGE = 4096  # characters
 MESSAGES = 120  # that a client may send between two heartbeats
 WORKSPACES = 50  # that a socket may follow
 OF_ONE_USER, OF_A_PROCESS = 200, 3000  # sockets at once
+KNOWN = ("type", "workspace_id", "since_version", "batch")
 _open: Counter[int] = Counter()  # by user
 
 
@@ -128,7 +129,7 @@ class EventConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels b
             await self._say_farewell(EndedError(Close.RESTART, "The server is restarting. Come back in a moment."))
 
     def _obey(self, visit: Visit, text: str | None) -> None:
-        body = Body(load_json((text or "").encode("utf-8", "replace")), known=("type", "workspace_id", "since_version"))
+        body = Body(load_json((text or "").encode("utf-8", "replace")), known=KNOWN)
         kind = body.choice("type", ("subscribe", "unsubscribe", "ping"), default="")
         if not kind:
             body.blame("type", "Takes one of subscribe, unsubscribe, ping.")
@@ -136,6 +137,7 @@ class EventConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels b
         if kind != "ping" and not workspace_id:
             body.blame("workspace_id", "Takes the id of a workspace, as in GET /workspaces.")
         since = body.whole("since_version", low=0, high=LARGEST_ID, default=-1)
+        shares_frames = body.flag("batch")
         body.check()
         if kind == "ping":
             self._say("pong", at=timezone.now())
@@ -145,6 +147,7 @@ class EventConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels b
             if len(self._following) >= WORKSPACES and workspace_id not in self._following:
                 raise Problem(f"A socket follows at most {WORKSPACES} workspaces. Open another one.")
             self._stop_following(workspace_id)
+            self._outbox.shares_frames = shares_frames
             following = self._follow(visit, workspace_id, since=None if since < 0 else since)
             self._following[workspace_id] = self._start(following)
 

@@ -69,14 +69,13 @@ class Client(asyncio.Protocol):
         del buffer[:at]
 
     def _take(self, text: bytes) -> None:
-        found = _COUNTED.search(text)
-        if found is None:
-            if b'"subscribed"' in text:
-                self._crowd.is_there()
-            return
-        number = int(found[1])
-        self._crowd.hears(time.monotonic_ns() - int(found[2]), again=number in self._heard)
-        self._heard.add(number)
+        now = time.monotonic_ns()
+        for seq, sent in _COUNTED.findall(text):
+            number = int(seq)
+            self._crowd.hears(now - int(sent), again=number in self._heard)
+            self._heard.add(number)
+        if b'"subscribed"' in text:
+            self._crowd.is_there()
 
     def send(self, text: bytes) -> None:
         """A masked frame (with a mask of zeros)."""

@@ -1,8 +1,11 @@
 """A thousand sockets of one workspace: `/ws/events` against channels' RedisPubSub layer, on the same server.
 
 Ours tells rows: each message is an event that is committed first, and read by the socket process. The rival's are sent
-to a group, ready made, and neither stored nor authenticated. One after the other: each message is sent when all have
-the one before, which is what a quiet day is like. All at once: as fast as they can be sent.
+to a group, ready made, and neither stored nor authenticated. Ours may put messages of the same moment into one frame
+(`batch`), which a group cannot; a message alone is a frame on either side.
+
+One after the other: each message is sent when all have the one before, which is what a quiet day is like. All at once:
+as fast as they can be sent.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ def ours() -> Figures:
     async def publish(number: int) -> None:
         await asyncio.to_thread(commit, number)
 
-    words = orjson.dumps({"type": "subscribe", "workspace_id": workspace.pk})
+    words = orjson.dumps({"type": "subscribe", "workspace_id": workspace.pk, "batch": True})
     headers = [{"Authorization": f"Bearer {tokens[place % USERS]}"} for place in range(SOCKETS_OPEN)]
     with serving("--interface", "asgi") as server:
         crowd = Crowd(port=server.port, path="/ws/events", headers=headers, first_words=words)

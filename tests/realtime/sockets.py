@@ -33,6 +33,7 @@ class Socket:
             "query_string": f"ticket={ticket}".encode() if ticket else b"", "subprotocols": list(offered),
         }  # fmt: skip
         self.said: list[dict[str, Any]] = []
+        self.frames = 0
         self.closed: dict[str, Any] = {}
         self.subprotocol: str | None = None
         self.reading = asyncio.Event()
@@ -49,7 +50,8 @@ class Socket:
             self.closed = message
         else:
             await self.reading.wait()
-            self.said.append(json.loads(message["text"]))
+            self.said += map(json.loads, message["text"].split("\n"))
+            self.frames += 1
         self._changed.set()
 
     def send(self, body: object) -> None:

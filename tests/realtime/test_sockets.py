@@ -156,3 +156,18 @@ def test_many_sockets_of_a_workspace_share_one_read_of_what_is_new(
     assert len(found) == 1
     assert all(list(socket.told()) == list(sockets[0].told()) for socket in sockets)
     assert feed._feeds == {}
+
+
+def test_who_asks_for_it_gets_messages_of_the_same_moment_in_one_frame(workspace: Workspace, token: str) -> None:
+    calls = [make_call(workspace=workspace) for _ in range(5)]
+
+    async def watch(*, batch: bool) -> Socket:
+        socket = Socket(token=token)
+        socket.send({"type": "subscribe", "workspace_id": workspace.pk, "since_version": 0, "batch": batch})
+        await socket.until_said("journal.new", 5)
+        await socket.leave()
+        return socket
+
+    together, apart = asyncio.run(watch(batch=True)), asyncio.run(watch(batch=False))
+    assert [each["call"]["id"] for each in together.of("journal.new")] == [call.pk for call in calls]
+    assert (together.frames, apart.frames) == (2, 6)

@@ -43,7 +43,8 @@ journal, or the `version` of the last message that you had.
 `journal.new` and `journal.updated` with `call` (as in the journal), `run.updated` with `run` (as in a campaign), and \
 `call.event` with `event` (as in events), each with `workspace_id` and `version`. Every event comes once; of calls and \
 campaigns always the last version, while those in between may be left out. Take `journal.new` as "put it in", as you \
-would `journal.updated`: after a pause, a call may be new twice.
+would `journal.updated`: after a pause, a call may be new twice. With `"batch": true` in `subscribe`, messages of the \
+same moment share a frame, one a line: for clients to whom much is told.
 
 `unsubscribe` and `ping` (answered with `pong`) are the other two things to send. Every 20 seconds a `heartbeat` says \
 how far each workspace has got (`versions`); where none comes for 45, connect again. What cannot be done is answered \
