@@ -183,7 +183,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "AiSpinner Telephony API",
     "DESCRIPTION": (
         "Endpoints for managing voice calls, campaigns, journals, and integrations. "
-        "Campaigns dial through ElevenLabs; Custom Voice campaigns are not there yet."
+        "Campaigns dial through ElevenLabs, or over your own Asterisk (Custom Voice)."
     ),
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",

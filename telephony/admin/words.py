@@ -77,6 +77,25 @@ WAITS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Error of ours",
             "Something went wrong here that should not. Look at the log, then resume; no number loses its attempt.",
         ),
+        "pbx_down": ("PBX away", "The PBX does not answer, or nobody holds it. We keep trying; no number is lost."),
+        "pbx_refused": ("PBX refuses us", "The PBX does not take the credentials. Correct the settings, then resume."),
+        "pbx_taken": (
+            "PBX taken",
+            "Another program uses the same ARI application. Give one of them another name, then resume.",
+        ),
+        "pbx_missing": ("PBX not set up", "The provider is no longer in the settings. Set it up, then resume."),
+        "trunk_refused": (
+            "Trunk refused",
+            "The PBX or its carrier refuses calls over this trunk. Check the endpoint and the trunk, then resume.",
+        ),
+        "calls_blocked": (
+            "Calls blocked as spam",
+            "The network blocks calls from this number as unwanted. Ask the carrier before you resume.",
+        ),
+        "bridge_down": (
+            "No voice bridge",
+            "Nobody could talk to who answers. Start a voice bridge; we keep trying.",
+        ),
         "provider_busy": ("Provider busy", "ElevenLabs is busy. Dialling goes on by itself."),
         "not_allowed": (
             "Not allowed",

@@ -9,11 +9,12 @@ from functools import partial
 import orjson
 import structlog
 from django.db import DataError, IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from aispinner.core import metrics
 from aispinner.core.crash_points import Point, reach
-from integrations.calls import CallReport
+from integrations.calls import CallReport, VoiceStack
 from integrations.elevenlabs.events import report_from_webhook
 from integrations.errors import ProviderError
 from integrations.models import ReceiptStatus, WebhookReceipt
@@ -135,7 +136,9 @@ def _calls(receipts: Sequence[WebhookReceipt], reports: Sequence[CallReport]) ->
     """The calls the reports are about, by our own id that travelled with them and by their conversation."""
     if not receipts:
         return {}
-    calls = Call.objects.filter(account_id=receipts[0].endpoint.account_id)
+    account = receipts[0].endpoint.account_id
+    over_pbx = Q(run__voice_stack=VoiceStack.CUSTOM_VOICE, run__agent__account=account)  # the PBX's lines, its agent
+    calls = Call.objects.filter(Q(account_id=account) | over_pbx)
     by_id = calls.filter(call_id__in=[report.call_id for report in reports if report.call_id])
     by_conversation = calls.filter(conversation_id__in=[report.conversation_id for report in reports])
     return {

@@ -37,7 +37,7 @@ class Campaign(serializers.Serializer[Any]):
         allow_null=True,
         help_text=(
             "Why nothing moves: `rate_limited`, `no_capacity`, `provider_down`, `quota_exhausted`, `key_refused`, "
-            "`agent_missing`, `number_missing` and others."
+            "`agent_missing`, `number_missing`, `pbx_down`, `trunk_refused`, `calls_blocked` and others."
         ),
     )
     next_attempt_at = serializers.DateTimeField(allow_null=True, help_text="Nothing is submitted before.")

@@ -6,15 +6,24 @@ import asyncio
 import signal
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from telephony.voice.lines.holder import Holders
+from aispinner.core import heartbeat
+from telephony.voice.lines.holder import WHO, Holders
 
 
 class Command(BaseCommand):
     help = "Hold the event sockets of all PBXs in the settings, and dial what campaigns over Custom Voice hand over."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--is-alive", action="store_true", help="only tell whether one gave a sign of life lately")
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["is_alive"]:
+            age = heartbeat.age(WHO)
+            if age is None or age > heartbeat.ALIVE_WITHIN:
+                raise CommandError("No process holds the PBXs.")
+            return
         asyncio.run(_until_asked_to_stop())
 
 
