@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 from aispinner.core.logs import logging_config
 from aispinner.env import (
@@ -267,6 +268,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": True,
     "LOGIN": {"form": "aispinner.core.login.AdminLoginForm"},
     "DASHBOARD_CALLBACK": "telephony.admin.dashboard.dashboard",
+    "ACCOUNT": {"navigation": [{"title": "Live monitor", "link": reverse_lazy("monitor")}]},
     "SIDEBAR": {"navigation": "telephony.admin.navigation.sidebar"},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("console/icon.svg")}],
     "STYLES": [lambda _request: static("console/console.css")],

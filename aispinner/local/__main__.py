@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--state-dir", type=Path, default=default, help=f"where everything is kept (default: {default})"
         )
+    choices.add_parser("screenshots", help="take the pictures in docs/images anew, with Chromium")
     choices.add_parser("test", help="run the tests; arguments go to pytest")
     choices.add_parser("bench", help="measure what was promised of speed")
     choices.add_parser("chaos", help="kill everything while campaigns run, then compare ledger and journal")
@@ -62,10 +63,8 @@ def main(arguments: Sequence[str]) -> int:
 
         return chaos(arguments[1:])
     said = parser().parse_args(arguments)
-    if said.command == "check":
-        from aispinner.local.checking import run_checks
-
-        return run_checks()
+    if said.command in {"check", "screenshots"}:
+        return _alone(said.command)
     if said.command == "up":
         from aispinner.local.up import Wishes, run_up
 
@@ -78,6 +77,17 @@ def main(arguments: Sequence[str]) -> int:
 
     command = ["create_token", "--user", said.user] if said.command == "token" else said.arguments
     return run_manage(command, state_dir=said.state_dir)
+
+
+def _alone(command: str) -> int:
+    """A command that takes no options."""
+    if command == "check":
+        from aispinner.local.checking import run_checks
+
+        return run_checks()
+    from aispinner.local.picturing import run_screenshots
+
+    return run_screenshots()
 
 
 if __name__ == "__main__":
