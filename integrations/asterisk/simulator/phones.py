@@ -16,6 +16,7 @@ from .sounds import FRAME_MS
 RATE = 8000  # what is kept; telephones hear no more
 _HELLO_AFTER, _HELLO, _REPLY, _PATIENCE = 600, 1200, 1600, 8000
 _ENOUGH, _PAUSE, _QUIET = 200, 900, 300
+_DELAY, _BUFFER = 2, 10  # frames
 _RINGBACK_HZ, _BEEP_HZ, _TONE_HZ = 425, 1000, 440
 _GREETING, _BEEP = 4000, 400
 
@@ -72,7 +73,7 @@ class Phone:
 
     def give(self, pcm: bytes, rate: int) -> None:
         """Into the jitter buffer: 200 ms, what comes faster is lost."""
-        if len(self._jitter) >= 10:
+        if len(self._jitter) >= _BUFFER:
             self.overruns += 1
         else:
             self._jitter.append((pcm, rate))
@@ -108,10 +109,12 @@ class Phone:
 
     def _listen(self) -> None:
         frame = None
-        if self._jitter:
+        while self._jitter:
             pcm, rate = self._jitter.pop(0)
             frame = sounds.at_rate(pcm, rate, RATE)
             self.frames_heard += 1
+            if len(self._jitter) < _DELAY or sounds.is_loud(frame):
+                break  # else: the buffer has grown; in silence it shrinks again, as a telephone's does
         loud = frame is not None and sounds.is_loud(frame)
         self.heard.add(self.at_ms, frame, loud=loud)
         if loud:
