@@ -30,7 +30,7 @@ PARTS = (  # the first that a path begins with says where it belongs
 )
 MOST_LINES = 400  # of one change; a longer one is cut, with a line that says so
 _SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-Z#*-])")
-_WORD = re.compile(r"\s+|\w+|[^\w\s]")
+_WORD = re.compile(r"\s+|\d+(?:\.\d+)?|\w+|[^\w\s]")
 Row = tuple[str, SafeString, SafeString]  # same / changed / added / removed, what was, what is
 
 
