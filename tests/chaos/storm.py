@@ -73,6 +73,7 @@ class Storm:
         self._evidence.at_rest = self._comes_to_rest(deadline)
         self._evidence.points = self._house.fired() - before
         self._evidence.ledger = self._house.ledger_lines()[known:]
+        self._count_rules()
         self._evidence.faults = +self._evidence.faults  # those that did happen
         self._evidence.seconds = time.time() - began
         return self._evidence
@@ -102,12 +103,15 @@ class Storm:
             self._evidence.faults[str(fault)] += all(died)
 
     def _end_of_storm(self) -> None:
-        rules = self._insist(lambda: self._house.provider("/_sim/faults"))["rules"]
-        for rule in rules:
-            when = f" {rule['when']}" if rule["when"] == "after" else ""
-            self._evidence.faults[f"{rule['fault']}{when}"] += rule["fired"]
+        self._count_rules()
         lost = [rule for rule in self._plan.rules if rule["fault"] == "webhook_dropped"]
         self._insist(lambda: self._house.order(lost))  # nothing may hang on them, in calm weather neither
+
+    def _count_rules(self) -> None:
+        """How often the simulator has gone wrong, by its own account."""
+        for rule in self._insist(lambda: self._house.provider("/_sim/faults"))["rules"]:
+            when = f" {rule['when']}" if rule["when"] == "after" else ""
+            self._evidence.faults[f"{rule['fault']}{when}"] += rule["fired"]
 
     def _comes_to_rest(self, deadline: float) -> bool:
         """Until every campaign rests, no chunk is open and no receipt waits; the rows are read when that is so."""
