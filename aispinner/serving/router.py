@@ -38,6 +38,7 @@ class Router:
         self._sockets = sockets
         self._streams = streams
         self._stopping = asyncio.Event()
+        self._open: set[asyncio.Future[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, or the worker's life."""
@@ -46,7 +47,7 @@ class Router:
         elif scope["type"] == "websocket":
             await self._socket(scope, receive, send)
         elif (stream := self._stream(scope)) is not None:
-            await _Open(stream, scope, receive, with_cors(scope, send), stopping=self._stopping).serve()
+            await self._keep(_Open(stream, scope, receive, with_cors(scope, send), stopping=self._stopping))
         else:
             await self._http(scope, receive, with_cors(scope, send))
 
@@ -56,6 +57,8 @@ class Router:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
                 self._stopping.set()
+                if self._open:  # granian itself does not wait for sockets
+                    await asyncio.wait(set(self._open), timeout=GRACE)
                 self._http.close()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
@@ -67,7 +70,16 @@ class Router:
             await receive()  # websocket.connect
             await refuse_socket(send, NO_SUCH_SOCKET, "There is no socket at this path.")
             return
-        await _Open(socket, scope, receive, send, stopping=self._stopping).serve()
+        await self._keep(_Open(socket, scope, receive, send, stopping=self._stopping))
+
+    async def _keep(self, connection: _Open) -> None:
+        serving = asyncio.ensure_future(connection.serve())
+        self._open.add(serving)
+        serving.add_done_callback(self._open.discard)
+        try:
+            await serving
+        finally:
+            serving.cancel()
 
     def _stream(self, scope: Scope) -> ASGIApplication | None:
         if scope["method"] != "GET" or not _accepts_stream(scope):

@@ -123,3 +123,15 @@ def read_until(connection: object, marker: bytes) -> bytes:
     while marker not in received and (part := connection.recv(4096)):  # type: ignore[attr-defined]
         received += part
     return received
+
+
+def test_a_socket_hears_that_the_server_stops_also_when_nothing_else_is_open(launch: Start) -> None:
+    server = launch("--application", "tests.serving.app:application")
+    with connect(f"ws://127.0.0.1:{server.port}/ws/echo") as socket:
+        socket.send("hello")
+        assert socket.recv(timeout=5) == "hello"
+        server.process.terminate()
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=5)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1012
