@@ -148,7 +148,7 @@ def _call(past: _Past, run: Run, chunk: Chunk, phone: str, position: int, begun:
     )  # fmt: skip
     call = Call(
         workspace_id=run.workspace_id, run=run, recipient=recipient, chunk=chunk, account_id=run.account_id,
-        pbx_node_id=run.node_id, phone_node=run.phone_provider and run.phone_provider.node, agent_node=run.agent.node,
+        pbx_node_id=run.node_id, phone_node=run.phone_provider.node if run.phone_provider else None, agent_node=run.agent.node,
         status=CallStatus.DONE if answered else CallStatus.FAILED, outcome=_outcome(story), subscriber_phone=phone,
         reason="twilio_error" if story.outcome == "failed" else "", duration_sec=seconds, created_at=begun,
         dispatched_at=begun, answered_at=picked_up if answered else None, ended_at=ended,
@@ -182,7 +182,10 @@ def _say(past: _Past, call: Call, story: Story) -> None:
 
 def _events(past: _Past, call: Call) -> None:
     ended, settled = call.ended_at or call.created_at, call.settled_at or call.created_at
-    told = [(call.created_at, "status", {"status": "queued"}), (call.created_at, "status", {"status": "dialing"})]
+    told: list[tuple[datetime, str, dict[str, object]]] = [
+        (call.created_at, "status", {"status": "queued"}),
+        (call.created_at, "status", {"status": "dialing"}),
+    ]
     if call.answered_at:
         told.append((call.answered_at, "status", {"status": "in_progress"}))
     told.append((ended, "status", {"status": str(call.status), "outcome": str(call.outcome)}))

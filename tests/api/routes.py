@@ -93,13 +93,18 @@ _SETTINGS = {"workspace_id": "{workspace_id}", "settings_json": {"sip_server": "
 ROWS = (
     Row("GET", "", public(302)),
     Row("GET", "admin", public(302)),
+    Row("GET", "login", public()),
+    Row("POST", "logout", public(302)),
+    Row("GET", "monitor", public(302)),
+    Row("GET", "monitor/", public(302)),  # to log in: a bearer token opens no page
     Row("GET", "healthz", public()),
+    Row("GET", "metrics", public(404)),  # for its own token, and for staff
     Row("GET", "api/schema", public()),
     Row("GET", "api/docs", public()),
     Row("GET", "readyz", public(503)),  # no worker and no beat in tests
     Row("POST", "webhooks/elevenlabs/<slug:public_id>", public(401), body={"type": "x", "data": {}}),  # not signed
-    Row("GET", "metrics", public(404)),  # for its own token, and for staff
     Row("POST", "auth/token", public(201), body={"username": "owner", "password": "correct horse"}),
+    Row("POST", "auth/ws-ticket", known(201)),
     Row("GET", "auth/tokens", known()),
     Row("DELETE", "auth/tokens/<slug:public_id>", (401, 404, 404, 404, 204)),  # the owner's
     Row("GET", "workspaces", known()),
@@ -108,7 +113,6 @@ ROWS = (
     Row("PATCH", _WORKSPACE, own(), body={"name": "Renamed"}),
     Row("DELETE", _WORKSPACE, own(409)),  # a campaign in it is paused
     Row("GET", f"{_WORKSPACE}/audit", own()),
-    Row("POST", "auth/ws-ticket", known(201)),
     Row("GET", f"{_WORKSPACE}/members", read()),
     Row("POST", f"{_WORKSPACE}/members", own(201), body={"username": "newcomer"}),
     Row("PATCH", f"{_WORKSPACE}/members/<str:user_id>", own(), body={"role": "editor"}),
@@ -153,6 +157,8 @@ ROWS = (
     Row("GET", "telephony/journal", read(), query=f"format=csv&{_OURS}"),
     Row("GET", "telephony/journal/call/<str:call_id>", read()),
     Row("GET", "telephony/journal/<str:node_id>", read(), query=_OURS),
+    Row("GET", "telephony/statistics", read(), query=_OURS),
+    Row("GET", "telephony/statistics", known()),
     Row("GET", "telephony/settings", read(), query=_OURS),
     Row("GET", "telephony/settings", known()),
     Row("PUT", "telephony/settings", edit(), body=_SETTINGS),

@@ -144,6 +144,21 @@ def test_status_filters_in_every_order(as_viewer: APIClient, line: Line) -> None
     assert get(as_viewer, status="ringing,dialing")["total"] == 2
 
 
+def test_outcome_filters_in_every_order_and_beside_a_status(as_viewer: APIClient, line: Line) -> None:
+    place = {"workspace": line.workspace, "pbx": line.pbx}
+    make_call(**place, status=CallStatus.RINGING)
+    answered, voicemail = (make_call(**place, outcome=each).pk for each in ("answered", "voicemail"))
+    busy, no_answer = (make_call(**place, status=CallStatus.FAILED, outcome=each).pk for each in ("busy", "no_answer"))
+    for path in ("", "/pbx_abc123"):
+        for cursor in ({}, {"since_id": 0}, {"since_version": 0}):
+            answer = get(as_viewer, path, outcome="voicemail,busy", **cursor)
+            assert sorted(ids(answer)) == [voicemail, busy]
+            assert answer["total"] == 2
+    assert ids(get(as_viewer, outcome="answered,no_answer", status="failed")) == [no_answer]
+    assert ids(get(as_viewer, outcome="answered", status="done")) == [answered]
+    assert as_viewer.get("/telephony/journal?outcome=sold").status_code == 422
+
+
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [

@@ -18,7 +18,15 @@ from aispinner.apidocs.document import as_yaml, document
 
 SNAPSHOT = Path(__file__).parents[2] / "docs" / "openapi.yaml"
 RENEW = "If it was meant to change: ./dev manage spectacular --file docs/openapi.yaml, and look at the difference."
-NOT_THE_API = ("admin", "login", "logout", "monitor", "api/schema", "api/docs", "webhooks/")  # for people, about the API, for providers
+NOT_THE_API = (
+    "admin",
+    "login",
+    "logout",
+    "monitor",
+    "api/schema",
+    "api/docs",
+    "webhooks/",
+)  # for people, about the API, for providers
 
 
 def operations() -> Iterator[tuple[str, str, Any]]:
