@@ -114,8 +114,6 @@ class Player:
             self._woken = True
             asyncio.get_running_loop().call_soon(self._dispatch)
 
-    # Dispatching
-
     def _dispatch(self) -> None:
         self._woken = False
         if not self._closed:
