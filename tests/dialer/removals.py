@@ -83,8 +83,8 @@ LOCKS = (
         "sequence row, held until commit",
         f"{D}ledger.py",
         "cursor.execute(_TAKE, [count])",
-        'cursor.execute("CREATE SEQUENCE IF NOT EXISTS loose START 100000"); cursor.execute('
-        "\"SELECT max(nextval('loose')), clock_timestamp() FROM generate_series(1, %s)\", [count])",
+        "cursor.execute(\"SELECT max(nextval('telephony_recipient_id_seq')), clock_timestamp()\""
+        ' " FROM generate_series(1, %s)", [count])',
         f"{RACES}numbers_become_visible_in_the_order_they_were_handed_out",
     ),
     Removal(
