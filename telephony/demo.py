@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from agents.services import adopt_agent
+from aispinner.core.errors import NotFound
 from aispinner.core.models import Membership, Node, NodeType, Role, Workspace
 from integrations.models import Carrier, PhoneProvider
 from integrations.services import add_key, newest_working_key
@@ -102,6 +103,14 @@ def _settings(workspace: Workspace, pbx: str) -> None:
         if provider["id"] == "ari_main" and provider["url"].startswith("http://127.0.0.1:") and provider["url"] != pbx:
             provider["url"] = pbx
             row.save(update_fields=["settings_json", "updated_at"])
+
+
+def loaded_demo() -> Demo:
+    """What `load_demo` has loaded before; NotFound (404) where it has not."""
+    user, workspace = User.objects.filter(username="demo").first(), Workspace.objects.filter(pk=WORKSPACE_ID).first()
+    if user is None or workspace is None:
+        raise NotFound("There is no demo data. Load it first.")
+    return Demo(user=user, workspace=workspace)
 
 
 def _user() -> User:

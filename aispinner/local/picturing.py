@@ -135,6 +135,7 @@ def _monitor(page: Page) -> Page:
 
 
 def _picture(page: Page, name: str) -> str:
+    page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(2500)  # until what glides has come to rest
     page.screenshot(path=IMAGES / f"{name}.png")
     return name

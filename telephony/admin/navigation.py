@@ -45,7 +45,6 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     watching = [
         {"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")},
         {"title": "Live monitor", "icon": "monitoring", "link": reverse("monitor")},
-        {"title": "Live monitor", "icon": "monitoring", "link": reverse("monitor")},
         *_items(request, ((Run, "campaign", "Campaigns"), (Call, "call", "Calls"))),
     ]
     for item in watching:

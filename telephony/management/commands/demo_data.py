@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from aispinner.core.auth import issue_token
 from aispinner.core.errors import Problem
-from telephony.demo import PBX, load_demo
+from telephony.demo import PBX, load_demo, loaded_demo
 from telephony.demo_history import load_history
 
 
@@ -21,17 +21,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--pbx", default=PBX, help="where the simulated PBX answers")
-        parser.add_argument(
-            "--history", action="store_true", help="with a past week of campaigns; takes a fresh database"
-        )
+        parser.add_argument("--history", action="store_true", help="a past week for demo data without any call yet")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.HTTPS:
             raise CommandError("This server is public, and demo/demo would be an open door. Create a user instead.")
         try:
-            demo = load_demo(pbx=options["pbx"])
             if options["history"]:
+                demo = loaded_demo()
                 load_history(workspace=demo.workspace, user=demo.user, now=timezone.now())
+            else:
+                demo = load_demo(pbx=options["pbx"])
         except Problem as problem:
             raise CommandError(str(problem.detail)) from problem
         _count_on_from_what_was_given()
