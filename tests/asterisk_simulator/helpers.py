@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -42,6 +43,13 @@ class Pbx:
 
     def ledger(self) -> list[Json]:
         return list(self.sim("ledger")["entries"])
+
+    def ended(self) -> Json:
+        """The first dial, once it is over."""
+        deadline = time.monotonic() + _WITHIN
+        while self.ledger()[0]["ended_at"] is None:
+            assert time.monotonic() < deadline, "the dial does not end"
+        return self.ledger()[0]
 
     def socket_url(self, path: str) -> str:
         return self.url.replace("http://", "ws://") + path

@@ -233,7 +233,7 @@ async def _carry(pbx: Pbx, leg: MediaLeg, websocket: WebSocket) -> None:
             await (websocket.send_bytes(one) if isinstance(one, bytes) else websocket.send_text(one))
         await websocket.close()
     except (WebSocketDisconnect, RuntimeError):
-        _over(pbx, leg, cause=_OUT_OF_ORDER, tech_cause=_GOING_AWAY)
+        await asyncio.wait({reader})  # which is told how the connection ended
     finally:
         reader.cancel()
 
