@@ -21,6 +21,7 @@ import requests
 
 ROOT = Path(__file__).parents[1]
 FAST = "600"  # simulated seconds in one
+PBX_SPEED = "40"  # of the simulated PBX, where sound takes its time
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     state = tmp_path_factory.mktemp("state")
     web, simulator = free_port(), free_port()
     lent = os.environ.get("AISPINNER_LENT", "").split()  # by `./dev test`, for the tests themselves
-    ours = {"AISPINNER_SIM_SPEED": FAST, "API_RATE": "off"}
+    ours = {"AISPINNER_SIM_SPEED": FAST, "AISPINNER_PBX_SPEED": PBX_SPEED, "API_RATE": "off"}
     env = {name: value for name, value in os.environ.items() if name not in lent} | ours
     options = ["--no-demo", "--port", str(web), "--sim-port", str(simulator), "--state-dir", str(state)]
     process = subprocess.Popen(
