@@ -313,10 +313,13 @@ class Core(RuleBasedStateMachine):
                     self.work(which, "accepted", LIVES[0], 0.5)
                 self.move(which, 50)
                 self.ask(which)
+                self.what_rests_has_nothing_up()
             self.now += timedelta(minutes=2)
             if all(run.status in RESTING - {"paused"} for run in self.runs):
                 break
         for which, run in enumerate(self.runs):
+            for signal in Signal:
+                self.rumour(which, signal)
             assert run.status in RESTING - {"paused"}, f"still {run.status}"
             assert not set(run.recipients) & {"pending", "in_flight"}
             tried = [place for place, at in enumerate(run.recipients) if at != "cancelled"]
@@ -325,5 +328,5 @@ class Core(RuleBasedStateMachine):
 
 TestCore = Core.TestCase
 TestCore.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
 )
