@@ -23,6 +23,8 @@ NOT_THE_API = (
     "login",
     "logout",
     "monitor",
+    "try/",
+    "metrics",
     "api/schema",
     "api/docs",
     "webhooks/",

@@ -18,7 +18,11 @@ _MOMENT = {"type": "string", "format": "date-time", "examples": ["2026-05-04", "
 def _counts(names: list[str]) -> Any:
     """A whole number for each of `names`."""
     properties = {name: {"type": "integer", "minimum": 0} for name in names}
-    return extend_schema_field({"type": "object", "properties": properties, "required": names})(serializers.DictField)
+
+    class Counts(serializers.DictField):  # one of its own: what is said of a class is said of all its fields
+        pass
+
+    return extend_schema_field({"type": "object", "properties": properties, "required": names})(Counts)
 
 
 class Statistics(serializers.Serializer[Any]):

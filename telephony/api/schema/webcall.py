@@ -39,7 +39,7 @@ class WebCallOffer(serializers.Serializer[Any]):
 class NamedWebCall(serializers.Serializer[Any]):
     """Which web call."""
 
-    call_id = serializers.CharField(max_length=40)
+    call_id = serializers.CharField(min_length=1, max_length=40)
 
 
 class WebCallState(NamedWebCall):
