@@ -15,7 +15,7 @@ from aispinner.core.crash_points import Point
 Json = dict[str, Any]
 SUBMIT = "batch_calling.submit"
 POINTS_A_SEED = 6
-PROVIDER_LINES = (14, 60)  # with fewer, numbers wait at the provider and can be taken back; with more, excess shows
+FEW_LINES, MANY_LINES = 14, 60  # at the provider: numbers wait there and can be taken back; or what is too much shows
 FROZEN_AT = (Point.SUBMIT_SENT, Point.PREPARED, Point.LOOKED_UP, Point.COUNTERS_WRITTEN)
 FROZEN = 12.0  # seconds: longer than it takes to find out that a submission has left no trace
 BY_PEOPLE = frozenset({Point.RUN_STARTED, Point.PAUSE_LOCKED, Point.PAUSED, Point.CANCEL_LOCKED, Point.CANCELLED})
@@ -76,13 +76,13 @@ def plan_for(seed: int, *, size: int = 310, storm: float = 20.0, mild: bool = Fa
     A `mild` one has fewer of everything: what fits into half a minute with all that it starts.
     """
     rng = random.Random(f"chaos:{seed}")
-    campaigns, rules = _campaigns(rng, seed, size=size), tuple(_rules(rng))
+    campaigns, rules = _campaigns(rng, seed, size=size), tuple(_rules(rng, seed))
     return Plan(
         seed=seed,
         campaigns=campaigns,
         faults=tuple(sorted(_mild(storm) if mild else _faults(rng, seed, storm=storm))),
         rules=rules[-3:] if mild else rules,
-        provider_lines=PROVIDER_LINES[seed % len(PROVIDER_LINES)],
+        provider_lines=FEW_LINES if seed % 2 == 0 or Point.TAKEN_BACK in points_of(seed) else MANY_LINES,
         storm=storm,
     )
 
@@ -125,7 +125,7 @@ def _faults(rng: random.Random, seed: int, *, storm: float) -> list[Fault]:
         Fault(
             when(0.1, 0.5),
             "freeze",
-            rng.choice(FROZEN_AT),
+            rng.choice([point for point in FROZEN_AT if point not in points_of(seed)]),
         ),
         Fault(when(), "flush", "Valkey"),
         Fault(when(0.2, 0.8), rng.choice(("stop", "kill")), "PostgreSQL"),
@@ -145,14 +145,14 @@ def _mild(storm: float) -> list[Fault]:
     ]
 
 
-def _rules(rng: random.Random) -> list[Json]:
+def _rules(rng: random.Random, seed: int) -> list[Json]:
     def once(fault: str, *, at_most: int = 2, **more: Any) -> Json:
-        return {"fault": fault, "endpoint": SUBMIT, "times": rng.randint(1, at_most), "probability": 0.12, **more}
+        return {"fault": fault, "endpoint": SUBMIT, "times": rng.randint(1, at_most), "probability": 0.12} | more
 
     at_submit = [
         once("rate_limit_exceeded", retry_after=1),
         once("rate_limit_exceeded"),
-        once("concurrent_limit_exceeded", at_most=1),
+        once("concurrent_limit_exceeded", at_most=1, probability=1.0 if Point.SHRUNK in points_of(seed) else 0.12),
         once("too_many_concurrent_requests", at_most=1),
         once("system_busy"),
         once("internal_error", when="after"),
