@@ -71,7 +71,7 @@ def _server(folder: Path) -> Iterator[Api]:
     try:
         _until_ready(up, folder / "up.log")
         history = [*dev, "manage", "--state-dir", str(state), "demo_data", "--history"]
-        answer = subprocess.run(history, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        answer = subprocess.run(history, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
         token = answer.rpartition('"token": "')[2].partition('"')[0]
         yield Api(address=f"http://127.0.0.1:{port}", token=token)
     finally:
