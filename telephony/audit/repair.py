@@ -58,6 +58,7 @@ def repair_totals() -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE telephony_journaltotal IN SHARE ROW EXCLUSIVE MODE")
         cursor.execute(_EMPTY_TOTALS)
-        wrong = cursor.rowcount
+        wrong: int = cursor.rowcount
         cursor.execute(_SET_TOTALS)
-        return wrong + cursor.rowcount
+        wrong += cursor.rowcount
+    return wrong

@@ -341,7 +341,7 @@ def test_room_is_learned_by_one_after_the_other() -> None:
 
 
 def test_numbers_become_visible_in_the_order_they_were_handed_out() -> None:
-    one, other = dialling().calls.order_by("pk")
+    one, other = (dialling(1).calls.get() for _ in range(2))  # they share nothing but the sequence
     with rivals() as start:
         first = Open(start, apply_reports, {one.pk: PROCESSING}, now=timezone.now())
         second = start(apply_reports, {other.pk: replace(PROCESSING, conversation_id="conv_2")}, now=timezone.now())
