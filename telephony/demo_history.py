@@ -148,7 +148,8 @@ def _call(past: _Past, run: Run, chunk: Chunk, phone: str, position: int, begun:
     )  # fmt: skip
     call = Call(
         workspace_id=run.workspace_id, run=run, recipient=recipient, chunk=chunk, account_id=run.account_id,
-        pbx_node_id=run.node_id, phone_node=run.phone_provider.node if run.phone_provider else None, agent_node=run.agent.node,
+        pbx_node_id=run.node_id, agent_node=run.agent.node,
+        phone_node=run.phone_provider.node if run.phone_provider else None,
         status=CallStatus.DONE if answered else CallStatus.FAILED, outcome=_outcome(story), subscriber_phone=phone,
         reason="twilio_error" if story.outcome == "failed" else "", duration_sec=seconds, created_at=begun,
         dispatched_at=begun, answered_at=picked_up if answered else None, ended_at=ended,
