@@ -104,7 +104,7 @@ def test_rows_and_channels_are_made_one() -> None:
         app="aispinner",
     )
     verdict = compare({A: dial(answered_at=NOW), B: dial(answered_at=NOW), C: dial()}, there, known=[A, B, C])
-    assert (verdict.gone, verdict.unjoined, verdict.stray) == ({C}, {B}, frozenset())
+    assert (set(verdict.gone), set(verdict.unjoined), set(verdict.stray)) == ({C}, {B}, set())
 
 
 def test_only_what_is_surely_ours_is_stray() -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
+from django.db import DataError, IntegrityError
 from django.db import Error as DatabaseError
 
 from integrations.asterisk.client import Ari
@@ -79,8 +80,9 @@ class Book:
             await self._changed.wait()
             try:
                 await self._flush()
-            except DatabaseError:
-                log.warning("lines_not_written", account_id=self.pbx.account_id, calls=len(self._dirty))
+            except DatabaseError as error:
+                why, calls = type(error).__name__, len(self._dirty)
+                log.warning("lines_not_written", account_id=self.pbx.account_id, calls=calls, error=why)
                 await asyncio.sleep(AGAIN)
 
     async def _flush(self) -> None:
@@ -91,7 +93,7 @@ class Book:
             return
         states = {call_id: _copy(dial) for call_id, dial in dirty.items()}
         try:
-            await aside(rows.write, self.pbx.account_id, session=self.session, dials=list(states.values()), stops=stops)
+            await self._store(list(states.values()), stops)
         except DatabaseError:
             self._dirty, self._stops = {**dirty, **self._dirty}, {**stops, **self._stops}
             self._changed.set()
@@ -99,6 +101,19 @@ class Book:
         for call_id, dial in states.items():
             if dial.status not in ON_THE_PBX:
                 self.dials.pop(call_id, None)
+
+    async def _store(self, dials: list[Dial], stops: dict[int, Reason]) -> None:
+        """All at once; where one of them cannot be stored, that one alone is left to the sweep."""
+        account = self.pbx.account_id
+        try:
+            await aside(rows.write, account, session=self.session, dials=dials, stops=stops)
+        except (DataError, IntegrityError):
+            for dial in dials:
+                own = {pk: reason for pk, reason in stops.items() if pk == dial.pk}
+                try:
+                    await aside(rows.write, account, session=self.session, dials=[dial], stops=own)
+                except (DataError, IntegrityError):
+                    log.warning("line_not_storable", account_id=account, call=dial.pk)
 
 
 def _copy(dial: Dial) -> Dial:

@@ -20,7 +20,7 @@ from integrations.asterisk.client import Ari, down
 from integrations.asterisk.events import Event, Replaced, Told
 from integrations.asterisk.listener import TakenError
 from integrations.errors import ProviderError
-from telephony.models import DialStatus
+from telephony.models import Dial, DialStatus
 from telephony.voice.lines import rows
 from telephony.voice.lines.book import Book
 from telephony.voice.lines.hearing import Hearing
@@ -93,8 +93,7 @@ class Session:
         verdict = compare(before, there, known=await self._known(there))
         for call_id in verdict.gone:
             if (dial := self._book.open(call_id)) is not None:
-                end_unseen(dial, now=timezone.now())
-                self._book.note(call_id, dial)
+                self._end_unseen(call_id, dial)
         for call_id in verdict.unjoined:
             await self._hearing.doom(call_id, BRIDGE_LOST)
         for call_id in set(before) & set(there.channels):
@@ -109,8 +108,7 @@ class Session:
         for call_id in gone:
             dial = self._book.open(call_id)
             if dial is not None and dial.status == DialStatus.PLACED:
-                end_unseen(dial, now=timezone.now())
-                self._book.note(call_id, dial)
+                self._end_unseen(call_id, dial)
         self._end_strays(verdict.stray)
 
     async def _there(self) -> OnPbx:
@@ -124,6 +122,12 @@ class Session:
 
     async def _known(self, there: OnPbx) -> set[str]:
         return await aside(rows.known, self._book.pbx.account_id, list({*there.channels, *there.bridges}))
+
+    def _end_unseen(self, call_id: str, dial: Dial) -> None:
+        """Its phone is gone; the agent's side of it may still be there."""
+        end_unseen(dial, now=timezone.now())
+        self._book.note(call_id, dial)
+        self._book.spawn(take_down(self._book.ari, call_id))
 
     def _end_strays(self, strays: frozenset[str]) -> None:
         for call_id in strays - set(self._book.dials):
