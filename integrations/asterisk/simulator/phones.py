@@ -14,7 +14,7 @@ from .numbers import Story
 from .sounds import FRAME_MS
 
 RATE = 8000  # what is kept; telephones hear no more
-_HELLO_AFTER, _HELLO, _REPLY, _PATIENCE = 600, 1200, 1600, 8000
+_HELLO_AFTER, _HELLO, _REPLY, _PATIENCE = 600, 400, 1600, 8000
 _ENOUGH, _PAUSE, _QUIET = 200, 900, 300
 _DELAY, _BUFFER = 2, 10  # frames
 _RINGBACK_HZ, _BEEP_HZ, _TONE_HZ = 425, 1000, 440
