@@ -139,3 +139,23 @@ def test_the_workspace_can_be_named_in_query_or_body(
     assert as_editor.get(f"/telephony/settings?workspace_id={workspace.pk}").status_code == 200
     assert as_editor.get(f"/telephony/settings?workspace_id={other_workspace.pk}").status_code == 404
     assert not TelephonySettings.objects.filter(workspace=other_workspace).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("media", "rtp"), ("media", ["auto"]), ("ring_seconds", 3), ("amd_context", "a b")]
+)
+def test_how_calls_are_placed_is_checked(
+    as_editor: APIClient, configured: TelephonySettings, workspace: Workspace, name: str, value: Any
+) -> None:
+    response = put(as_editor, {"providers": [{**PROVIDER, name: value}]})
+    assert response.status_code == 422
+    assert f"settings_json.providers.0.{name}" in response.json()["errors"]
+    assert stored(workspace)["providers"] == [PROVIDER]
+
+
+def test_a_provider_says_how_sound_travels_and_who_listens_for_voicemail(
+    as_editor: APIClient, workspace: Workspace
+) -> None:
+    provider = {**PROVIDER, "media": "audiosocket", "ring_seconds": 30, "amd_context": "amd", "max_concurrent": 5}
+    assert put(as_editor, {"providers": [provider]}).status_code == 200
+    assert stored(workspace)["providers"] == [provider]
