@@ -100,5 +100,5 @@ def _begin(call_id: str, agent: Agent, key: ElevenLabsKey, room: Room) -> Call:
     )
     apply_reports({}, begun=[(call, BEGUN)], now=timezone.now())
     VoiceSession.objects.create(call=call, bridge_id=room.bridge_id, kind=SessionKind.WEB, opened_at=timezone.now())
-    record(action="webcall.started", about=call, workspace=agent.workspace)
+    record(action="web_call.started", about=call, workspace=agent.workspace)
     return call

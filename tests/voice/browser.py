@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
@@ -43,21 +45,27 @@ class Voice(MediaStreamTrack):
         return frame
 
 
-def talked_in_browser(stack: Stack) -> str:
-    """The call_id of a web call to the demo agent that was had, hung up and recorded."""
+@contextmanager
+def in_a_call(stack: Stack) -> Iterator[str]:
+    """The call_id of a web call to the demo agent, who has been heard; the browser goes at the end."""
     with running_loop() as loop:
         browser = loop.run(_make())
         offer = {"agent_node_id": "agent_xyz", "sdp": loop.run(browser.offer())}
         answer = stack.post("/webcall/start", offer)
-        loop.run(browser.accept(answer["sdp"]))
-        call_id = str(answer["call_id"])
         try:
+            loop.run(browser.accept(answer["sdp"]))
             eventually(lambda: loudness(bytes(browser.heard)) > QUIET, within=30)
+            yield str(answer["call_id"])
         finally:
-            stack.post("/webcall/hangup", {"call_id": call_id})
             loop.run(browser.close())
-        eventually(lambda: stack.get(f"/telephony/journal/call/{call_id}")["has_audio"], within=30)
-        return call_id
+
+
+def talked_in_browser(stack: Stack) -> str:
+    """The call_id of a web call that was had, hung up and recorded."""
+    with in_a_call(stack) as call_id:
+        stack.post("/webcall/hangup", {"call_id": call_id})
+    eventually(lambda: stack.get(f"/telephony/journal/call/{call_id}")["has_audio"], within=30)
+    return call_id
 
 
 async def _make() -> Browser:
