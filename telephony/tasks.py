@@ -8,6 +8,7 @@ from django.utils import timezone
 from telephony.dialer import advance, bell, chunks, watchdog
 from telephony.dialer import sweep as sweeping
 from telephony.inbound import look as looking
+from telephony.retention import daily
 from telephony.voice import sweep as lost_voices
 from telephony.webhooks import inbox
 
@@ -49,3 +50,8 @@ def sweep() -> None:
 @shared_task
 def end_lost_sessions() -> None:
     lost_voices.end_lost_sessions()
+
+
+@shared_task
+def prune() -> None:
+    daily.prune_all(now=timezone.now())

@@ -126,6 +126,9 @@ _EVENT_WORDS: Mapping[str, tuple[str, Tone]] = MappingProxyType(
         "waiting": ("Waiting", "wait"),
         "completed": ("Completed", "ok"),
         "cancelled": ("Cancelled", "idle"),
+        "pruned": ("Calls and numbers deleted for their age", "idle"),
+        "transcript.pruned": ("What was said deleted for its age", "idle"),
+        "audio.pruned": ("Recording deleted for its age", "idle"),
     }
 )
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from integrations.numbers import parse_e164
 from telephony.api.reading import Findings
+from telephony.retention.policy import MOST_DAYS, NAMES, is_days
 
 SECRETS = frozenset({"password", "sip_password"})
 MOST_PROVIDERS = 50
@@ -171,9 +172,16 @@ def _phone(value: Any) -> str:
     return ""
 
 
+def _retention(value: Any) -> str:
+    if isinstance(value, Mapping) and all(name in NAMES and is_days(days) for name, days in value.items()):
+        return ""
+    return f"Takes an object with some of {', '.join(NAMES)}, each a whole number of days from 1 to {MOST_DAYS}."
+
+
 _TOP: Mapping[str, Check] = {
     "default_provider_id": _id,
     "providers": _text(0),
+    "retention": _retention,
     "sip_server": _text(255),
     "sip_port": _whole(1, 65535),
     "sip_user": _text(255),

@@ -45,6 +45,7 @@ def run_json(run: Run) -> dict[str, Any]:
         "created_at": run.created_at,
         "started_at": run.started_at,
         "finished_at": run.finished_at,
+        "pruned_at": run.pruned_at,
         "version": progress.version,
     }
 

@@ -24,7 +24,7 @@ class Check:
 
 PROGRESS = Check(
     name="progress",
-    sentence="A run's counters are what its recipients, calls and chunks say.",
+    sentence="A run's counters are what its recipients, calls and chunks say, until those are deleted for their age.",
     sql=f"""
 SELECT run.call_id, counter.name, counter.stored, counter.derived
   FROM telephony_runprogress p
@@ -49,7 +49,8 @@ SELECT run.call_id, counter.name, counter.stored, counter.derived
     ('child_count', p.child_count::bigint, c.tried), ('total_duration_sec', p.total_duration_sec, c.seconds),
     ('chunks_total', p.chunks_total::bigint, k.chunks), ('chunks_done', p.chunks_done::bigint, k.closed)
  ) AS counter(name, stored, derived)
- WHERE counter.stored <> counter.derived AND (%(run)s::bigint IS NULL OR p.run_id = %(run)s)
+ WHERE counter.stored <> counter.derived AND run.pruned_at IS NULL
+   AND (%(run)s::bigint IS NULL OR p.run_id = %(run)s)
  ORDER BY p.run_id, counter.name
 """,
 )
@@ -89,7 +90,7 @@ SELECT format('%%s, place %%s', run.call_id, r.position), 'recipient', r.status,
   JOIN telephony_run run ON run.id = r.run_id
   LEFT JOIN (SELECT recipient_id, count(*) AS calls, min(status) AS status
                FROM telephony_call WHERE status <> 'cancelled' GROUP BY 1) c ON c.recipient_id = r.id
- WHERE (%(run)s::bigint IS NULL OR r.run_id = %(run)s)
+ WHERE run.pruned_at IS NULL AND (%(run)s::bigint IS NULL OR r.run_id = %(run)s)
    AND (coalesce(c.calls, 0) > 1 OR r.status NOT IN (
         CASE WHEN c.status IS NULL THEN 'pending' WHEN c.status = 'done' THEN 'success'
              WHEN c.status = 'failed' THEN 'failed' ELSE 'in_flight' END,
@@ -159,7 +160,8 @@ SELECT k.key, wrong.what, wrong.stored, wrong.derived
     ('next_at', k.next_at::text, k.status, (k.status IN {CLOSED} OR k.status = 'rate_limited') <> (k.next_at IS NULL)),
     ('retry_at', k.retry_at::text, k.status, (k.status = 'rate_limited') <> (k.retry_at IS NOT NULL)),
     ('finished_at', k.finished_at::text, k.status, (k.status IN {CLOSED}) <> (k.finished_at IS NOT NULL)),
-    ('size', k.size::text, coalesce(c.calls, 0)::text, k.size > coalesce(c.calls, 0)),
+    ('size', k.size::text, coalesce(c.calls, 0)::text,
+     k.size > coalesce(c.calls, 0) AND run.pruned_at IS NULL),
     ('status', k.status, 'run ' || run.status,
      k.status NOT IN {CLOSED} AND (run.status IN ('paused', 'completed') OR run.finished_at IS NOT NULL))
  ) AS wrong(what, stored, derived, holds)
@@ -187,6 +189,25 @@ SELECT run.call_id, wrong.what, wrong.stored, wrong.derived
           ELSE run.finished_at IS NOT NULL END)
  ) AS wrong(what, stored, derived, holds)
  WHERE wrong.holds AND (%(run)s::bigint IS NULL OR run.id = %(run)s)
+ ORDER BY run.id
+""",
+)
+PRUNED = Check(
+    name="pruned",
+    sentence="A run whose calls were deleted for their age is over, and has no more left than its counters say.",
+    sql="""
+SELECT run.call_id, wrong.what, wrong.stored::text, wrong.derived::text
+  FROM telephony_run run
+  JOIN telephony_runprogress p ON p.run_id = run.id
+ CROSS JOIN LATERAL (SELECT count(*) AS numbers FROM telephony_recipient WHERE run_id = run.id) r
+ CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE status <> 'cancelled') AS tried FROM telephony_call
+                      WHERE run_id = run.id) c
+ CROSS JOIN LATERAL (VALUES
+    ('undone', p.pending + p.in_flight, 0::bigint, p.pending + p.in_flight > 0),
+    ('numbers_count', p.numbers_count, r.numbers, r.numbers > p.numbers_count),
+    ('child_count', p.child_count, c.tried, c.tried > p.child_count)
+ ) AS wrong(what, stored, derived, holds)
+ WHERE run.pruned_at IS NOT NULL AND wrong.holds AND (%(run)s::bigint IS NULL OR run.id = %(run)s)
  ORDER BY run.id
 """,
 )
@@ -248,5 +269,5 @@ SELECT place, 'moment', at::text, 'after ' || before::text
 
 CHECKS = (
     *(PROGRESS, TOTALS, RECIPIENTS, BELONGINGS, ENDS, EVENTS, CHUNKS),
-    *(RUNS, RUN_LIMIT, ACCOUNT_LIMIT, SEQUENCE, ORDER),
+    *(RUNS, PRUNED, RUN_LIMIT, ACCOUNT_LIMIT, SEQUENCE, ORDER),
 )

@@ -71,6 +71,9 @@ class Run(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     last_served_at = models.DateTimeField(null=True, blank=True, help_text="When it last got lines of its account.")
     finished_at = models.DateTimeField(null=True, blank=True)
+    pruned_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its calls and numbers were deleted for their age; its counters stay."
+    )
 
     class Meta:
         verbose_name = "campaign"
@@ -79,6 +82,9 @@ class Run(models.Model):
                 fields=["node"], condition=Q(status__in=["running", "pausing"]), name="one_active_run_per_node"
             ),
             models.CheckConstraint(condition=Q(max_concurrent__range=(1, 1000)), name="run_max_concurrent_1_to_1000"),
+            models.CheckConstraint(
+                condition=Q(pruned_at=None) | Q(finished_at__isnull=False), name="only_what_is_over_is_pruned"
+            ),
         ]
         indexes = [
             models.Index(fields=["workspace", "-id"], name="runs_of_workspace"),

@@ -18,7 +18,7 @@ FIELDS = {
     "call_id", "name", "status", "workspace_id", "node_id", "agent_node_id", "max_concurrent", "pacing", "voice_stack",
     "numbers_count", "pending_count", "remaining_count", "in_flight_count", "success_count", "failed_count",
     "cancelled_count", "child_count", "total_duration_sec", "wait_reason", "next_attempt_at", "chunks_total",
-    "chunks_done", "created_at", "started_at", "finished_at", "version",
+    "chunks_done", "created_at", "started_at", "finished_at", "pruned_at", "version",
 }  # fmt: skip
 COUNTS = ("pending_count", "in_flight_count", "success_count", "failed_count", "cancelled_count")
 

@@ -89,6 +89,7 @@ LIES: Sequence[tuple[str, str, Callable[[], Any]]] = (
     ("runs", "pending", lambda: Run.objects.update(status="completed")),
     ("runs", "finished_at", lambda: Run.objects.update(finished_at=timezone.now())),
     ("runs", "progress", lambda: RunProgress.objects.all().delete()),
+    ("pruned", "undone", lambda: Run.objects.update(pruned_at=timezone.now(), finished_at=timezone.now())),
     ("run limit", "calls up", lambda: Call.objects.exclude(status="queued").update(status="queued", outcome="")),
     ("account limit", "calls up", lambda: Call.objects.exclude(status="queued").update(status="queued", outcome="")),
     ("sequence", "number", lambda: JournalSequence.objects.update(value=F("value") - 1)),

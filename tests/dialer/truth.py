@@ -33,7 +33,7 @@ def check_rows() -> None:
 
     Derived here without the audit's SQL, and by the audit too: each would notice what the other overlooks.
     """
-    for run in Run.objects.select_related("progress"):
+    for run in Run.objects.select_related("progress").filter(pruned_at=None):
         _check_progress(run)
         _check_recipients(run)
     for account in Account.objects.all():

@@ -60,6 +60,7 @@ RUN = {
     "created_at": "2026-05-04T10:20:00Z",
     "started_at": "2026-05-04T10:20:01Z",
     "finished_at": None,
+    "pruned_at": None,
     "version": 12410,
 }
 PAUSED = {**RUN, "status": "paused", "in_flight_count": 0, "success_count": 15, "chunks_done": 4}

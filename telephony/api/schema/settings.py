@@ -89,11 +89,24 @@ class NewAriProvider(AriProvider):
     password = serializers.CharField(required=False, max_length=500, help_text="Left out, it stays as it is.")
 
 
+class Retention(serializers.Serializer[Any]):
+    """After how many days what is deleted, once a day; what is left out is kept."""
+
+    calls_days = serializers.IntegerField(
+        required=False, min_value=1, max_value=36_500, help_text="Calls as a whole; a campaign's from its end on."
+    )
+    transcripts_days = serializers.IntegerField(
+        required=False, min_value=1, max_value=36_500, help_text="What was said: transcripts and summaries."
+    )
+    audio_days = serializers.IntegerField(required=False, min_value=1, max_value=36_500, help_text="Recordings.")
+
+
 class SettingsJson(serializers.Serializer[Any]):
     """The settings, secrets only as `has_…`."""
 
     default_provider_id = serializers.CharField(required=False, help_text="One of the providers' ids.")
     providers = ShownAriProvider(many=True)
+    retention = Retention(required=False)
     sip_server = serializers.CharField(required=False)
     sip_port = serializers.IntegerField(required=False)
     sip_user = serializers.CharField(required=False)
@@ -113,6 +126,7 @@ class SettingsChanges(serializers.Serializer[Any]):
 
     default_provider_id = serializers.CharField(required=False, allow_null=True, max_length=100)
     providers = NewAriProvider(many=True, required=False, allow_null=True, help_text="The whole list, at most 50.")
+    retention = Retention(required=False, allow_null=True)
     sip_server = serializers.CharField(required=False, allow_null=True, max_length=255)
     sip_port = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=65535)
     sip_user = serializers.CharField(required=False, allow_null=True, max_length=255)

@@ -46,6 +46,9 @@ class Campaign(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True, help_text="When its last call had ended.")
+    pruned_at = serializers.DateTimeField(
+        allow_null=True, help_text="When its calls and numbers were deleted for their age. Its counts stay."
+    )
     version = serializers.IntegerField(help_text="Grows with every change, in one order with calls and events.")
 
 
@@ -164,8 +167,9 @@ class Event(serializers.Serializer[Any]):
     type = serializers.CharField(
         help_text=(
             "Of calls: `status`, `conversation`, `transcript`, `summary`, `disposition`, `duration`, `audio`, "
-            "`settled`. Of campaigns: `run.created`, `run.started`, `run.renamed`, `run.pausing`, `run.paused`, "
-            "`run.resumed`, `run.completed`, `run.cancelled`."
+            "`settled`, `transcript.pruned`, `audio.pruned`. "
+            "Of campaigns: `run.created`, `run.started`, `run.renamed`, `run.pausing`, `run.paused`, "
+            "`run.resumed`, `run.completed`, `run.cancelled`, `run.pruned`."
         )
     )
     call_id = serializers.CharField(allow_null=True, help_text="The call's, or the campaign's own.")

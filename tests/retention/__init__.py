@@ -1,0 +1,1 @@
+"""What is deleted for its age, and what stays."""
