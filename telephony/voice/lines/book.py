@@ -33,6 +33,7 @@ class Book:
         self._dirty: dict[str, Dial] = {}
         self._stops: dict[int, Reason] = {}
         self._changed = asyncio.Event()
+        self._waiting: list[asyncio.Future[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     def provider(self, dial: Dial) -> Provider | None:
@@ -50,6 +51,13 @@ class Book:
         if stops is not None:
             self._stops[dial.pk] = stops
         self._changed.set()
+
+    async def written(self) -> None:
+        """Return when all that has been noted so far is in the journal."""
+        done = asyncio.get_running_loop().create_future()
+        self._waiting.append(done)
+        self._changed.set()
+        await done
 
     async def tell(self, method: str, path: str, **query: str) -> None:
         """A request whose effect is heard of as an event; what was lost is done again at the next comparison."""
@@ -89,18 +97,22 @@ class Book:
         self._changed.clear()
         dirty, self._dirty = self._dirty, {}
         stops, self._stops = self._stops, {}
-        if not dirty:
-            return
+        waiting, self._waiting = self._waiting, []
         states = {call_id: _copy(dial) for call_id, dial in dirty.items()}
         try:
-            await self._store(list(states.values()), stops)
+            if states:
+                await self._store(list(states.values()), stops)
         except DatabaseError:
+            self._waiting = [*waiting, *self._waiting]
             self._dirty, self._stops = {**dirty, **self._dirty}, {**stops, **self._stops}
             self._changed.set()
             raise
         for call_id, dial in states.items():
             if dial.status not in ON_THE_PBX:
                 self.dials.pop(call_id, None)
+        for done in waiting:
+            if not done.done():
+                done.set_result(None)
 
     async def _store(self, dials: list[Dial], stops: dict[int, Reason]) -> None:
         """All at once; where one of them cannot be stored, that one alone is left to the sweep."""

@@ -86,7 +86,7 @@ class Hearing:
         self._book.note(call_id, dial)
         self._book.spawn(self._book.tell("DELETE", f"channels/{event.channel_id}"))
         if dial.machine == MACHINE:
-            self._book.spawn(self._book.hang_up(call_id))
+            self._book.spawn(self._leave_machine(call_id))
 
     async def _join(self, call_id: str, dial: Dial, begun: asyncio.Future[bool]) -> None:
         provider = self._book.provider(dial)
@@ -104,6 +104,11 @@ class Hearing:
             await self.doom(call_id, error.reason)
         if self._book.open(call_id) is None:  # gone while it was being joined
             await take_down(self._book.ari, call_id)
+
+    async def _leave_machine(self, call_id: str) -> None:
+        """Written first: the voice bridge, too, will say how the call ended, and knows of nobody but a caller."""
+        await self._book.written()
+        await self._book.hang_up(call_id)
 
     async def _left_by_agent(self, call_id: str) -> None:
         """The media channel is gone: the conversation has ended, or the bridge has."""
