@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from aispinner.core.audit import record
 from aispinner.core.auth import caller
 from aispinner.core.errors import Invalid
 from aispinner.core.rendering import JSONRenderer
@@ -58,6 +59,7 @@ class ResultsView(CSVAnswers):
     def get(self, request: Request, call_id: str) -> StreamingHttpResponse:
         """A row for each number of a campaign."""
         run = run_for(user=caller(request), call_id=call_id)
+        record(action="campaign.exported", about=run, workspace=run.workspace)
         return csv_file(results_csv(run_id=run.pk), name=run.call_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +13,10 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from aispinner.core.access import LARGEST_ID, choose_workspace, node_in, visible_workspaces, workspace_for
+from aispinner.core.audit import record
 from aispinner.core.auth import caller
 from aispinner.core.errors import NotFound
-from aispinner.core.models import Node
+from aispinner.core.models import Node, Workspace
 from aispinner.core.rendering import dump_json
 from integrations.calls import Outcome
 from telephony.api.export import CSVAnswers, csv_file, wants_csv
@@ -51,7 +53,7 @@ class JournalView(CSVAnswers):
             if not nodes:
                 raise NotFound("Node not found. GET /workspaces/{id}/nodes lists the nodes of a workspace.")
             scopes = scopes_of_nodes(nodes)
-        return _answer(request, query, scopes, workspaces=[workspace.pk for workspace in workspaces])
+        return _answer(request, query, scopes, workspaces=workspaces)
 
 
 class NodeJournalView(CSVAnswers):
@@ -63,7 +65,7 @@ class NodeJournalView(CSVAnswers):
         workspace_id = query.text("workspace_id")
         workspace = choose_workspace(user=caller(request), workspace_id=workspace_id, node_id=node_id)
         node = node_in(workspace=workspace, node_id=node_id)
-        return _answer(request, query, scopes_of_nodes([node]), workspaces=[workspace.pk])
+        return _answer(request, query, scopes_of_nodes([node]), workspaces=[workspace])
 
 
 class CallView(APIView):
@@ -80,16 +82,20 @@ class CallView(APIView):
         return _json(call_json(row, parent=parent, node_ids=node_ids_of([row]), root=_root(request)))
 
 
-def _answer(request: Request, query: Query, scopes: list[Scope], *, workspaces: list[int]) -> HttpResponseBase:
+def _answer(
+    request: Request, query: Query, scopes: list[Scope], *, workspaces: Sequence[Workspace]
+) -> HttpResponseBase:
     cursor = _cursor(query)
     as_csv = wants_csv(request)  # as long as the journal is, unless a limit is sent
     limit = query.whole("limit", low=1, high=LARGEST_ID if as_csv else MOST)
     filters, parent = _filters(query), query.text("parent_call_id")
     query.check()
     if parent:
-        run = _run(parent, workspaces=workspaces)
+        run = _run(parent, workspaces=[workspace.pk for workspace in workspaces])
         filters, scopes = replace(filters, run_id=run.pk), within(scopes, workspace_id=run.workspace_id)
     if as_csv:
+        for workspace in workspaces:
+            record(action="journal.exported", about=workspace, workspace=workspace)
         return csv_file(journal_csv(scopes=scopes, filters=filters, cursor=cursor, limit=limit), name="journal")
     journal = read_journal(scopes=scopes, filters=filters, cursor=cursor, limit=limit or LIMIT)
     return _json(journal_json(journal, root=_root(request)))

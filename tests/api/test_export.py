@@ -6,8 +6,11 @@ import csv
 from io import StringIO
 
 import pytest
+from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
+from aispinner.core.auth import issue_token
+from aispinner.core.models import AuditEntry
 from telephony.models import CallStatus
 from tests.api.conftest import Line
 from tests.factories import make_run
@@ -47,6 +50,21 @@ def test_a_campaigns_results_are_a_file(as_owner: APIClient, line: Line) -> None
     response = as_owner.get(f"/telephony/runs/{run.call_id}/results.csv", headers={"Accept": "text/csv"})
     assert run.call_id in response["Content-Disposition"]
     assert [row["status"] for row in rows(response)] == ["pending", "pending"]
+
+
+def test_who_took_a_file_is_written_down_with_the_token(owner: User, line: Line) -> None:
+    _, text = issue_token(user=owner, name="spreadsheet")
+    run = make_run(workspace=line.workspace, numbers=["+15550100123"])
+    client = APIClient(headers={"Authorization": f"Bearer {text}"})
+    rows(client.get(f"/telephony/runs/{run.call_id}/results.csv"))
+    rows(client.get(f"/telephony/journal/{line.pbx.node_id}?format=csv"))
+    client.get("/telephony/journal")
+    client.get("/telephony/journal?format=csv&status=x")
+    taken = AuditEntry.objects.filter(action__endswith=".exported").order_by("pk")
+    assert list(taken.values_list("action", "object_id", "user", "token_name")) == [
+        ("campaign.exported", run.call_id, owner.pk, "spreadsheet"),
+        ("journal.exported", str(line.workspace.pk), owner.pk, "spreadsheet"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -145,10 +145,14 @@ def test_status_filters_in_every_order(as_viewer: APIClient, line: Line) -> None
 
 
 def test_outcome_filters_in_every_order_and_beside_a_status(as_viewer: APIClient, line: Line) -> None:
-    place = {"workspace": line.workspace, "pbx": line.pbx}
-    make_call(**place, status=CallStatus.RINGING)
-    answered, voicemail = (make_call(**place, outcome=each).pk for each in ("answered", "voicemail"))
-    busy, no_answer = (make_call(**place, status=CallStatus.FAILED, outcome=each).pk for each in ("busy", "no_answer"))
+    make_call(workspace=line.workspace, pbx=line.pbx, status=CallStatus.RINGING)
+    answered, voicemail, busy, no_answer = (
+        make_call(workspace=line.workspace, pbx=line.pbx, status=status, outcome=outcome).pk
+        for status, outcome in (
+            (CallStatus.DONE, "answered"), (CallStatus.DONE, "voicemail"),
+            (CallStatus.FAILED, "busy"), (CallStatus.FAILED, "no_answer"),
+        )
+    )  # fmt: skip
     for path in ("", "/pbx_abc123"):
         for cursor in ({}, {"since_id": 0}, {"since_version": 0}):
             answer = get(as_viewer, path, outcome="voicemail,busy", **cursor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 
@@ -118,7 +120,7 @@ _FORMAT = query(
     "`csv` (or `Accept: text/csv`): a file of all calls that match, streamed, a row each; no totals, no campaigns.",
 )
 _FILE = "id,call_id,created_at,…\r\n12345,call_abc,2026-05-04T10:23:45Z,…\r\n"
-_JOURNAL = {
+_JOURNAL: dict[Any, Any] = {
     (200, "application/json"): Journal,
     (200, "text/csv"): OpenApiResponse(
         OpenApiTypes.STR,
