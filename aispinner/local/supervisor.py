@@ -48,6 +48,7 @@ class Supervisor:
         self._children: list[Child] = []
         self._failures: dict[str, int] = {}
         self._restarts: dict[str, tuple[float, Program]] = {}
+        self._away_until: dict[str, float] = {}
         self._wake_reader, self._wake_writer = os.pipe()
         for end in (self._wake_reader, self._wake_writer):
             os.set_blocking(end, False)
@@ -83,6 +84,10 @@ class Supervisor:
     def named(self, name: str) -> Child | None:
         """The program of that name, where it runs now."""
         return next((child for child in self._children if child.program.name == name), None)
+
+    def keep_away(self, name: str, *, seconds: float) -> None:
+        """The program of that name, once it has ended, is not started again before so many seconds are over."""
+        self._away_until[name] = time.monotonic() + seconds
 
     def wait_ready(self, *children: Child, timeout: float = 60.0, every: float = 0.02) -> Iterator[tuple[Child, float]]:
         """Each child as it gets ready, with the seconds it took. CannotRunError where one ends or takes too long."""
@@ -167,7 +172,7 @@ class Supervisor:
             steady = now - child.started_at > STEADY
             self._failures[name] = 1 if steady else self._failures.get(name, 0) + 1
             pause = back_off(failures=self._failures[name], pauses=self._pauses)
-            self._restarts[name] = (now + pause, child.program)
+            self._restarts[name] = (max(now + pause, self._away_until.pop(name, now)), child.program)
             self._tell(
                 f"{name} ended with code {code}; starting it again in {pause:g} s (its log: {child.program.log})"
             )

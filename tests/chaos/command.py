@@ -20,7 +20,20 @@ from tests.chaos.plan import plan_for
 from tests.chaos.storm import Evidence, StoppedError, Storm
 from tests.chaos.verdict import Verdict, judge
 
-COLUMNS = ("seed", "faults", "points", "webhooks", "numbers", "once", "twice", "never", "lost_sight", "gaps", "seconds")
+COLUMNS = (
+    "seed",
+    "faults",
+    "points",
+    "webhooks",
+    "numbers",
+    "once",
+    "twice",
+    "never",
+    "lost_sight",
+    "gaps",
+    "calm",
+    "seconds",
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--minutes", type=float, help="go on with further seeds for so long")
     options.add_argument("--numbers", type=int, default=310, help="of all campaigns of a seed (default: 310)")
     options.add_argument("--storm", type=float, default=20.0, help="seconds of faults in each seed (default: 20)")
+    options.add_argument("--away", type=float, default=0.0, help="seconds for which all workers are stopped in it, too")
     options.add_argument("--mild", action="store_true", help="few faults: a taste of it")
     options.add_argument("--least-faults", type=int, default=10, help="fewer prove nothing (default: 10)")
     options.add_argument("--json", type=Path, help="write everything that was found there")
@@ -58,6 +72,7 @@ class Report:
             "seed": seed,
             **asdict(verdict),
             "points": sum(evidence.points.values()),
+            "calm": round(evidence.calm, 1),
             "seconds": round(evidence.seconds, 1),
             "points_fired": dict(evidence.points),
             "faults_seen": dict(evidence.faults),
@@ -109,7 +124,7 @@ def _play(ours: House, options: argparse.Namespace, report: Report) -> None:
     until = time.monotonic() + (options.minutes or 0) * 60
     seed = options.seed
     while seed < options.seed + options.seeds or time.monotonic() < until:
-        plan = plan_for(seed, size=options.numbers, storm=options.storm, mild=options.mild)
+        plan = plan_for(seed, size=options.numbers, storm=options.storm, away=options.away, mild=options.mild)
         evidence = Storm(ours, plan).play()
         report.add(seed, evidence, judge(plan, evidence, lines=LINES, least_faults=options.least_faults))
         seed += 1

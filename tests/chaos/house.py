@@ -117,6 +117,11 @@ class House:
             child.ask_to_stop()
         return True
 
+    def send_away(self, name: str, *, seconds: float) -> bool:
+        """Stop a process as an administrator would; it comes back after so many seconds, and not before."""
+        self._supervisor.keep_away(name, seconds=seconds)
+        return self.die(name, how=signal.SIGTERM)
+
     def flush(self) -> bool:
         """Empty Valkey: queues, bells, heartbeats, caches."""
         try:

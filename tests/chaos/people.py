@@ -18,7 +18,6 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from tests.chaos.plan import Campaign
 
-PATIENCE = 60.0  # seconds for one wish
 LOOK_EVERY = 0.3
 AT_REST = {"completed", "failed", "cancelled"}
 _open = build_opener(ProxyHandler({})).open
@@ -39,6 +38,7 @@ class Person:
     address: str
     token: str
     began: float  # Unix seconds
+    patience: float  # seconds for one wish
 
     def live(self) -> None:
         """Everything that is done with the campaign."""
@@ -70,7 +70,7 @@ class Person:
 
     def _wait_for(self, run: str, seen: Callable[[Json], bool]) -> None:
         """Until that is seen of the run, or it has ended, or our patience has."""
-        deadline = time.time() + PATIENCE
+        deadline = time.time() + self.patience
         while time.time() < deadline:
             try:
                 told = self._ask("GET", run)
@@ -84,7 +84,7 @@ class Person:
         """Ask until there is an answer; the answer, None where it was no (it is too late) or never came."""
         asked = time.time()
         tries = 0
-        while time.time() < asked + PATIENCE:
+        while time.time() < asked + self.patience:
             tries += 1
             try:
                 answer = self._ask("POST", path, body)
@@ -120,7 +120,7 @@ class Person:
 
 
 def main() -> None:
-    """`python -m tests.chaos.people FILE`: the campaigns, the address, the token."""
+    """`python -m tests.chaos.people FILE`: the campaigns, and what all people have in common."""
     given = json.loads(Path(sys.argv[1]).read_text())
     campaigns = [Campaign(**each) for each in given.pop("campaigns")]
     people = [Person(campaign=campaign, **given) for campaign in campaigns]

@@ -18,7 +18,13 @@ POINTS_A_SEED = 6
 FEW_LINES, MANY_LINES = 14, 60  # at the provider: numbers wait there and can be taken back; or what is too much shows
 FROZEN_AT = (Point.SUBMIT_SENT, Point.PREPARED, Point.LOOKED_UP, Point.COUNTERS_WRITTEN)
 FROZEN = 12.0  # seconds: longer than it takes to find out that a submission has left no trace
-BY_PEOPLE = frozenset({Point.RUN_STARTED, Point.PAUSE_LOCKED, Point.PAUSED, Point.CANCEL_LOCKED, Point.CANCELLED})
+FROM_THE_START = frozenset(  # reached once or twice in a seed, by what people do or at the provider's first refusal
+    {
+        Point.RUN_STARTED, Point.PAUSE_LOCKED, Point.PAUSED, Point.CANCEL_LOCKED, Point.CANCELLED, Point.RESUMED,
+        Point.TAKEN_BACK, Point.SHRUNK, Point.SUBMIT_FAILED,
+    }
+)  # fmt: skip
+LEAVE_AT = 0.3  # of the storm: campaigns are under way
 KILLED = ("web", "worker-1", "all workers", "beat", "simulator")
 
 
@@ -48,14 +54,17 @@ class Campaign:
 
 @dataclass(frozen=True, order=True)
 class Fault:
-    """Something to do at a time: `kill`, `stop`, `flush`, `arm` (to die there), or `freeze` (there), and where."""
+    """Something to do at a time: `kill`, `stop`, `flush`, `arm` (to die there), or `freeze` (there), and where; `leave`
+    is to stop and come back after `seconds`.
+    """
 
     at: float
     what: str
     target: str
+    seconds: float = 0.0
 
     def __str__(self) -> str:
-        return f"{self.what} {self.target}"
+        return f"{self.what} {self.target}{f' for {self.seconds:g} s' if self.seconds else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,22 +77,27 @@ class Plan:
     rules: tuple[Json, ...]  # of the simulator: what it answers wrongly, which webhooks it loses
     provider_lines: int  # that the provider really lets up: more than the account is said to have, or fewer
     storm: float  # seconds; afterwards everything works
+    patience: float = 60.0  # seconds that people give one wish
 
 
-def plan_for(seed: int, *, size: int = 310, storm: float = 20.0, mild: bool = False) -> Plan:
+def plan_for(seed: int, *, size: int = 310, storm: float = 20.0, away: float = 0.0, mild: bool = False) -> Plan:
     """The plan of `seed`: campaigns over `size` numbers together, and `storm` seconds of faults.
 
-    A `mild` one has fewer of everything: what fits into half a minute with all that it starts.
+    All workers are stopped early in it and stay `away` for so many seconds, by which the storm is longer. A `mild` one
+    has fewer of everything: what fits into half a minute with all that it starts.
     """
     rng = random.Random(f"chaos:{seed}")
     campaigns, rules = _campaigns(rng, seed, size=size), tuple(_rules(rng, seed))
+    leave = [Fault(storm * LEAVE_AT, "leave", "all workers", away)] if away else []
+    storm += away
     return Plan(
         seed=seed,
         campaigns=campaigns,
-        faults=tuple(sorted(_mild(storm) if mild else _faults(rng, seed, storm=storm))),
+        faults=tuple(sorted([*leave, *(_mild(storm) if mild else _faults(rng, seed, storm=storm))])),
         rules=rules[-3:] if mild else rules,
         provider_lines=FEW_LINES if seed % 2 == 0 or Point.TAKEN_BACK in points_of(seed) else MANY_LINES,
         storm=storm,
+        patience=60.0 + away,
     )
 
 
@@ -119,7 +133,7 @@ def _faults(rng: random.Random, seed: int, *, storm: float) -> list[Fault]:
     def when(earliest: float = 0.1, latest: float = 0.9) -> float:
         return round(storm * rng.uniform(earliest, latest), 2)
 
-    faults = [Fault(0.0 if point in BY_PEOPLE else when(0.02, 0.6), "arm", point) for point in points_of(seed)]
+    faults = [Fault(0.0 if point in FROM_THE_START else when(0.02, 0.6), "arm", point) for point in points_of(seed)]
     faults += [Fault(when(), "kill", name) for name in rng.sample(KILLED, 3)]
     faults += [
         Fault(

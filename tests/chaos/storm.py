@@ -35,6 +35,7 @@ class Evidence:
     rows: Json = field(default_factory=dict)
     at_rest: bool = False
     seconds: float = 0.0
+    calm: float = 0.0  # seconds from the end of the storm until everything had come to rest
 
 
 class StoppedError(Exception):
@@ -63,7 +64,8 @@ class Storm:
             self._strike(fault)
         self._wait_until(self._began + self._plan.storm)
         self._end_of_storm()
-        deadline = time.time() + CALM
+        calm = time.time()
+        deadline = calm + CALM
         while people.poll() is None and time.time() < deadline:
             self._pass(0.2)
         people.kill()
@@ -71,6 +73,7 @@ class Storm:
         self._house.disarm()  # what people had to reach, they have reached by now
         self._evidence.answers = self._answers()
         self._evidence.at_rest = self._comes_to_rest(deadline)
+        self._evidence.calm = time.time() - calm
         self._evidence.points = self._house.fired() - before
         self._evidence.ledger = self._house.ledger_lines()[known:]
         self._count_rules()
@@ -86,6 +89,7 @@ class Storm:
             "address": self._house.address,
             "token": self._house.token,
             "began": self._began,
+            "patience": self._plan.patience,
         }
         wishes.write_text(json.dumps(given))
         return self._house.begin("-m", "tests.chaos.people", str(wishes), said=self._said)
@@ -95,6 +99,9 @@ class Storm:
             self._house.arm(fault.target)  # it is seen when it fires
         elif fault.what == "freeze":
             self._house.arm(fault.target, signal.SIGSTOP)
+        elif fault.what == "leave":
+            left = [self._house.send_away(name, seconds=fault.seconds) for name in _TOGETHER[fault.target]]
+            self._evidence.faults[str(fault)] += all(left)
         elif fault.what == "flush":
             self._evidence.faults[str(fault)] += self._house.flush()
         else:

@@ -79,6 +79,18 @@ def test_what_dies_is_started_again_and_said_so(supervisor: Supervisor, tmp_path
     assert is_alive(int(pids.read_text().split()[1]))
 
 
+def test_what_is_kept_away_comes_back_when_its_time_is_over(supervisor: Supervisor, tmp_path: Path) -> None:
+    said: list[str] = []
+    supervisor._tell = said.append
+    worker = supervisor.start(toy(tmp_path, "worker", diarist("worker")))
+    list(supervisor.wait_ready(worker))
+    supervisor.keep_away("worker", seconds=1.2)  # longer than the usual half second
+    worker.ask_to_stop()
+    supervisor.wait(seconds=0.9)
+    assert supervisor.named("worker") is None
+    assert eventually(lambda: supervisor.wait(seconds=0.05) and "worker started again" in said)
+
+
 def test_each_death_in_a_row_waits_longer_up_to_a_limit() -> None:
     pauses = [back_off(failures=count) for count in range(1, 12)]
     assert pauses == sorted(pauses)
