@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from agents.models import Agent
 from integrations.calls import CallReport, Phase
@@ -45,7 +45,9 @@ def end_silent(account_id: int, *, now: datetime, late: timedelta = timedelta())
 
 
 def _followed(account_id: int, *, now: datetime) -> QuerySet[Call]:
+    """Not those that a bridge holds: it says itself when they have ended, and is missed when it cannot."""
     calls = Call.objects.filter(account=account_id, chunk=None, settled_at=None, conversation_id__isnull=False)
+    calls = calls.filter(Q(voice_session=None) | Q(voice_session__ended_at__isnull=False))
     return calls.exclude(ended_at__lt=now - SETTLE_WITHIN).order_by("pk")
 
 

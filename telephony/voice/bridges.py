@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -124,6 +125,11 @@ def opens_control(token: str, *, bridge_id: str) -> bool:
         return _signer.unsign(token, max_age=_TOKEN_LIFETIME) == bridge_id
     except BadSignature:
         return False
+
+
+def held(calls: Collection[int]) -> set[int]:
+    """Those of these calls (pk) that a bridge holds: how they end is its to tell, or the sweep's."""
+    return set(VoiceSession.objects.filter(pk__in=calls, ended_at=None).values_list("pk", flat=True))
 
 
 def live_bridges() -> QuerySet[VoiceBridge]:

@@ -23,6 +23,7 @@ from telephony.dialer.records import stop_runs
 from telephony.dialer.transitions import apply_reports
 from telephony.inbound.arrivals import lock_account, may_begin, new_calls
 from telephony.models import Call
+from telephony.voice.bridges import held
 from telephony.webhooks.learning import learn_conversations
 
 log = structlog.get_logger(__name__)
@@ -81,7 +82,8 @@ def _due(endpoint_id: int, *, now: datetime, most: int) -> list[WebhookReceipt]:
 def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> Mapping[int, str]:
     """Apply each receipt's report to its call; of several about one call, the others wait for the next round.
 
-    A conversation that we did not start becomes a call, where it belongs to somebody here.
+    A conversation that we did not start becomes a call, where it belongs to somebody here. One that a bridge of ours
+    holds has two ends; what the provider says of its own waits until the session has ended.
     """
     told = {receipt: _report(receipt) for receipt in receipts}
     foreign = [report for report in told.values() if report is not None and may_begin(report)]
@@ -89,6 +91,7 @@ def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> Mapping[int,
         lock_account(receipts[0].endpoint.account_id)
     known = _calls(receipts, [report for report in told.values() if report is not None])
     foreign = [report for report in foreign if report.conversation_id not in known]
+    on_bridges = held(list(known.values()))
     begun = new_calls(receipts[0].endpoint.account_id, foreign) if foreign else {}
     reports: dict[int, CallReport] = {}
     done: dict[ReceiptStatus, list[int]] = {ReceiptStatus.APPLIED: [], ReceiptStatus.IGNORED: []}
@@ -101,7 +104,7 @@ def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> Mapping[int,
         if call is None and beginning is not None:
             if beginning[1] is report:
                 done[ReceiptStatus.APPLIED].append(receipt.pk)
-        elif call is None:
+        elif call is None or call in on_bridges:
             _put_off(receipt, now=now)
         elif call not in reports:
             reports[call] = report

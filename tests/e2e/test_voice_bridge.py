@@ -34,8 +34,7 @@ def test_a_killed_bridges_calls_end_and_another_takes_over(stack: Stack) -> None
         eventually(lambda: stack.get(f"/telephony/journal/call/{call_id}")["ended_at"], within=30)
         took = time.monotonic() - killed
     call = stack.get(f"/telephony/journal/call/{call_id}")
-    # The agent's side has ended, too: where the provider tells of it sooner than the bridge is missed, it is believed.
-    assert (call["status"], call["reason"]) in {("failed", "bridge_lost"), ("done", None)}
+    assert (call["status"], call["outcome"], call["reason"]) == ("failed", "error", "bridge_lost")
     assert took < 15
     eventually(lambda: stack.request("GET", "/readyz").ok)
     eventually(lambda: _has_bridge(stack), within=30)

@@ -28,6 +28,8 @@ class ScriptedBridge:
     server: ThreadingHTTPServer
     audio: socket.socket
     refuses: int = 0
+    deaf: bool = False  # takes calls, and never connects to their media
+    ended: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
     media: dict[str, ClientConnection | socket.socket] = field(default_factory=dict)
@@ -53,9 +55,14 @@ class ScriptedBridge:
         self.calls.append(call_id)
         if media["kind"] == "audiosocket":
             self._uuids[media["uuid"].replace("-", "")] = call_id
-        else:
+        elif not self.deaf:
             threading.Thread(target=self._hold_websocket, args=(call_id, media["url"]), daemon=True).start()
         return True
+
+    def end(self, call_id: str) -> bool:
+        """We are told that nobody will come."""
+        self.ended.append(call_id)
+        return bool(VoiceSession.objects.filter(call__call_id=call_id).update(ended_at=timezone.now()))
 
     def hang_up(self, call_id: str) -> None:
         """The conversation is over: that is written first, then the socket is closed."""
@@ -111,7 +118,7 @@ def scripted_bridge() -> Iterator[ScriptedBridge]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            taken = bridge.take(body)
+            taken = bridge.end(self.path.split("/")[2]) if self.path.endswith("/end") else bridge.take(body)
             answer = b"{}" if taken else b'{"reason": "full"}'
             self.send_response(200 if taken else 503)
             self.send_header("Content-Length", str(len(answer)))

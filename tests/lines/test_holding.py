@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.asterisk.client import Login, open_ari
 from integrations.errors import Reason
-from telephony.models import Call, Dial, DialStatus, PbxLink, RunStatus, TelephonySettings, VoiceBridge
+from telephony.models import Call, Dial, DialStatus, PbxLink, RunStatus, TelephonySettings, VoiceBridge, VoiceSession
 from telephony.voice.lines import rows
 from telephony.voice.lines.lease import Lease
 from tests.bells import Bells
@@ -267,6 +267,21 @@ def test_a_bridge_that_refuses_is_asked_again_until_it_has_room(house: House, be
         house.bridge.hang_up(Call.objects.get().call_id)
         finish(bells, run)
     assert outcomes(run) == {"answered": 1}
+
+
+def test_who_leaves_before_the_bridge_has_come_leaves_no_session_behind(house: House, bells: Bells) -> None:
+    house.script(["*"], outcome="answered", talk_secs=20, ring_secs=1)
+    house.bridge.deaf = True
+    run = house.campaign(numbers(1))
+    with holding():
+        until_up()
+        look(bells)
+        wait_for(lambda: house.bridge.calls)
+        wait_for(lambda: not VoiceSession.objects.filter(ended_at=None).exists(), within=4)
+        assert set(house.bridge.ended) == set(house.bridge.calls)
+        finish(bells, run)
+    assert outcomes(run) == {"answered": 1}
+    assert house.state()["channels"] == []
 
 
 def test_rows_of_a_provider_that_was_removed_are_given_back_with_the_reason(house: House, bells: Bells) -> None:

@@ -13,7 +13,8 @@ from django.utils import timezone
 from integrations.calls import Phase
 from integrations.models import ReceiptStatus, WebhookReceipt
 from telephony.dialer.transitions import apply_reports
-from telephony.models import Call, CallEvent, Run, RunStatus
+from telephony.models import Call, CallEvent, Run, RunStatus, SessionKind, VoiceSession
+from telephony.voice.sweep import end_sessions
 from telephony.webhooks.inbox import _due, apply_receipts
 from tests.bells import Bells
 from tests.dialer.clock import later
@@ -239,4 +240,21 @@ def test_two_workers_at_one_endpoint_share_its_events_and_neither_waits() -> Non
         first.commit()
     apply_receipts(endpoint.pk)
     assert states() == [ReceiptStatus.APPLIED, ReceiptStatus.APPLIED]
+    check_rows()
+
+
+def test_an_event_of_a_call_that_a_bridge_holds_waits_for_the_bridge(bells: Bells) -> None:
+    endpoint = make_endpoint()
+    [call] = make_calls(endpoint)
+    held = VoiceSession.objects.create(call=call, bridge=None, kind=SessionKind.PHONE, opened_at=timezone.now())
+    post(endpoint, transcription(call.call_id))
+    bells.answer()
+    call.refresh_from_db()
+    assert (call.ended_at, states()) == (None, [ReceiptStatus.WAITING])
+    end_sessions([held])
+    later(minutes=1)
+    apply_receipts(endpoint.pk)
+    call.refresh_from_db()
+    assert (call.status, call.outcome, call.reason) == ("failed", "error", "bridge_lost")
+    assert (call.summary, call.settled_at is None, states()) == ("They agreed.", False, [ReceiptStatus.APPLIED])
     check_rows()

@@ -16,8 +16,8 @@ from integrations.errors import ProviderError, Reason
 from telephony.models import Dial
 from telephony.voice.lines import rows
 from telephony.voice.lines.providers import Pbx, Provider
-from telephony.voice.lines.threads import aside
 from telephony.voice.lines.told import ON_THE_PBX
+from telephony.voice.threads import aside
 
 AGAIN = 1.0  # seconds until what could not be written is tried again
 

@@ -11,11 +11,13 @@ from django.utils import timezone
 from integrations.asterisk.events import Destroyed, Event, StasisStarted
 from integrations.errors import Reason
 from telephony.models import Dial, VoiceSession
+from telephony.voice.bridges import close_session
 from telephony.voice.lines.book import Book
 from telephony.voice.lines.media import NotJoinedError, join, take_down
-from telephony.voice.lines.threads import aside
 from telephony.voice.lines.told import BRIDGE_LOST, MACHINE, NO_BRIDGE, hear
+from telephony.voice.threads import aside
 
+CALLER_LEFT = "caller_left"
 LAST_WORDS = 0.3  # seconds in which a bridge that closes its socket may still be writing why
 WITHOUT_BRIDGE = 5.0  # seconds in which nothing is dialled after no bridge took a call
 
@@ -57,10 +59,8 @@ class Hearing:
         if isinstance(event, StasisStarted) and call_id not in self._joining:
             begun = self._joining[call_id] = asyncio.get_running_loop().create_future()
             self._book.spawn(self._join(call_id, dial, begun))
-        elif isinstance(event, Destroyed):
-            self._joining.pop(call_id, None)
-            if dial.answered_at is not None:
-                self._book.spawn(take_down(self._book.ari, call_id))
+        elif isinstance(event, Destroyed) and dial.answered_at is not None:
+            self._book.spawn(self._clear_up(call_id, joining=self._joining.pop(call_id, None)))
 
     def _media(self, call_id: str, event: Event) -> None:
         joining = self._joining.get(call_id)
@@ -101,9 +101,20 @@ class Hearing:
         except NotJoinedError as error:
             if error.reason == NO_BRIDGE:
                 self._hold_back(WITHOUT_BRIDGE)
-            await self.doom(call_id, error.reason)
+                await self.doom(call_id, NO_BRIDGE)
+            else:
+                await self._left_by_agent(call_id)
         if self._book.open(call_id) is None:  # gone while it was being joined
-            await take_down(self._book.ari, call_id)
+            await self._clear_up(call_id, joining=begun)
+
+    async def _clear_up(self, call_id: str, *, joining: asyncio.Future[bool] | None) -> None:
+        """Nobody is on the phone any more. A bridge that was never connected would wait for its media."""
+        await take_down(self._book.ari, call_id)
+        if joining is not None and not (joining.done() and joining.result()):
+            if not joining.done():
+                joining.set_result(False)
+            await self._book.written()
+            await aside(close_session, call_id=call_id, reason=CALLER_LEFT)
 
     async def _leave_machine(self, call_id: str) -> None:
         """Written first: the voice bridge, too, will say how the call ended, and knows of nobody but a caller."""
@@ -111,7 +122,7 @@ class Hearing:
         await self._book.hang_up(call_id)
 
     async def _left_by_agent(self, call_id: str) -> None:
-        """The media channel is gone: the conversation has ended, or the bridge has."""
+        """The media channel is gone, or never came: the conversation has ended, or the bridge has."""
         await asyncio.sleep(LAST_WORDS)
         if await aside(_has_ended, call_id):
             await self._book.hang_up(call_id)
@@ -121,4 +132,4 @@ class Hearing:
 
 def _has_ended(call_id: str) -> bool:
     """Whether the bridge has written that the conversation is over."""
-    return not VoiceSession.objects.filter(call__call_id=call_id, ended_at=None).exists()
+    return VoiceSession.objects.filter(call__call_id=call_id, ended_at__isnull=False).exists()

@@ -17,7 +17,7 @@ from telephony.voice.lines import providers, ring, rows
 from telephony.voice.lines.lease import Lease
 from telephony.voice.lines.providers import Pbx
 from telephony.voice.lines.session import Session, first_to_end
-from telephony.voice.lines.threads import aside
+from telephony.voice.threads import aside
 
 STAND_BY = 1.0  # seconds between two tries to take the lease
 SETTINGS_EVERY = 2.0  # seconds between two looks at the settings
@@ -57,8 +57,10 @@ class Holder:
                 except _RefusedError:
                     wait = REFUSED_WAIT
                 except TakenError:
-                    await self._taken()
-                    return
+                    if await self._by_a_stranger():
+                        await self._taken()
+                        return
+                    log.warning("pbx_let_go", account_id=self.pbx.account_id, why="taken over")
                 except (rows.LostHoldError, DatabaseError) as error:
                     log.warning("pbx_let_go", account_id=self.pbx.account_id, why=type(error).__name__)
                 await aside(self._lease.give_back)
@@ -91,6 +93,12 @@ class Holder:
             taken = await aside(self._lease.take)
             if taken is False:
                 raise rows.LostHoldError
+
+    async def _by_a_stranger(self) -> bool:
+        """Not by another process of ours, to which a database that was away for a moment gave the lease."""
+        while (mine := await aside(self._lease.is_held) or await aside(self._lease.take)) is None:
+            await asyncio.sleep(STAND_BY)
+        return mine
 
     async def _taken(self) -> None:
         """Only whoever set this up can tell the two apart: say why, stay away until settings or process change."""

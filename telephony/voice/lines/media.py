@@ -20,8 +20,8 @@ from telephony.voice.bridges import (
     pick_bridge,
 )
 from telephony.voice.lines.providers import Provider
-from telephony.voice.lines.threads import aside
 from telephony.voice.lines.told import BRIDGE_LOST, NO_BRIDGE
+from telephony.voice.threads import aside
 
 BRIDGE_WITHIN = 6.0  # seconds; a bridge that died is known to be dead after 5, and another may have room
 LOOK_AGAIN = 0.5
@@ -50,9 +50,9 @@ async def join(ari: Ari, call_id: str, *, provider: Provider, begun: asyncio.Fut
     with_websocket = provider.media == "websocket" or (provider.media == "auto" and ari.version.has_websocket_media)
     try:
         if with_websocket:
-            await _over_websocket(ari, call_id)
+            await _over_websocket(ari, call_id, begun)
         else:
-            await _over_audiosocket(ari, call_id)
+            await _over_audiosocket(ari, call_id, begun)
         if not await asyncio.wait_for(begun, MEDIA_WITHIN):
             raise NotJoinedError(BRIDGE_LOST)
         _check(await ari.ask("POST", "bridges", body={"type": "mixing", "bridgeId": call_id}))
@@ -69,7 +69,7 @@ async def take_down(ari: Ari, call_id: str) -> None:
         await ari.ask("DELETE", f"bridges/{call_id}")
 
 
-async def _over_websocket(ari: Ari, call_id: str) -> None:
+async def _over_websocket(ari: Ari, call_id: str, begun: asyncio.Future[bool]) -> None:
     """Asterisk waits for the bridge to connect; the connection's id is the only secret of that socket."""
     answer = _check(
         await _external_media(
@@ -88,14 +88,14 @@ async def _over_websocket(ari: Ari, call_id: str) -> None:
     if not isinstance(connection, str) or not connection.replace("-", "").isalnum():
         raise NotJoinedError(BRIDGE_LOST)
     url = ari.login.socket_url(f"/media/{connection}")
-    await _open(call_id, WebSocketMedia(url=url, sample_rate=WIDE))
+    await _open(call_id, WebSocketMedia(url=url, sample_rate=WIDE), begun)
 
 
-async def _over_audiosocket(ari: Ari, call_id: str) -> None:
+async def _over_audiosocket(ari: Ari, call_id: str, begun: asyncio.Future[bool]) -> None:
     """Asterisk connects to the bridge, which must expect it by then."""
     wide = ari.version.has_wide_audiosocket
     uuid = str(uuid4())
-    room = await _open(call_id, AudioSocketMedia(uuid=uuid, sample_rate=WIDE if wide else NARROW))
+    room = await _open(call_id, AudioSocketMedia(uuid=uuid, sample_rate=WIDE if wide else NARROW), begun)
     _check(
         await _external_media(
             ari,
@@ -109,11 +109,13 @@ async def _over_audiosocket(ari: Ari, call_id: str) -> None:
     )
 
 
-async def _open(call_id: str, media: WebSocketMedia | AudioSocketMedia) -> Room:
-    """Hand the call to the first bridge that takes it."""
+async def _open(call_id: str, media: WebSocketMedia | AudioSocketMedia, begun: asyncio.Future[bool]) -> Room:
+    """Hand the call to the first bridge that takes it, unless the phone is gone."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + BRIDGE_WITHIN
     while loop.time() < deadline:
+        if begun.done():
+            raise NotJoinedError(BRIDGE_LOST)
         room = await aside(pick_bridge)
         if room is not None:
             with suppress(BridgeRefusedError):

@@ -11,13 +11,14 @@ from django.utils import timezone
 
 from integrations.asterisk.refusals import never_dialled
 from integrations.errors import Answer, ProviderError, Reason
+from integrations.http import Reply
 from telephony.models import Dial, DialStatus
 from telephony.voice.lines import rows
 from telephony.voice.lines.book import Book
 from telephony.voice.lines.pace import Pace
 from telephony.voice.lines.providers import Provider
-from telephony.voice.lines.threads import aside
 from telephony.voice.lines.told import withdraw
+from telephony.voice.threads import aside
 
 LOOK_EVERY = 1.0  # seconds, where no bell rings
 LOOKS_AFTER_UNKNOWN = (1.0, 5.0)  # seconds to wait before each
@@ -32,6 +33,7 @@ class Placing:
         self._book, self._bell = book, bell
         self._paces: dict[tuple[int, str], Pace] = {}
         self._held_back_until = 0.0
+        self._unsure = False  # whether something may have been taken that we were not told of
 
     def hold_back(self, seconds: float) -> None:
         """Nobody could talk to whoever answered now."""
@@ -59,12 +61,33 @@ class Placing:
         if now < self._held_back_until:
             return []
         try:
-            taken = await aside(rows.take, pbx.account_id, session=self._book.session, most=most)
+            await self._give_back_if_unsure()
+            taken = await self._taken(most)
         except DatabaseError:
+            self._unsure = True
             return []
         for each in taken:
             self._paces[each.workspace_id, each.dial.provider_id].use(1, asyncio.get_running_loop().time())
         return taken
+
+    async def _taken(self, most: dict[tuple[int, str], int]) -> list[rows.Taken]:
+        """Should the socket break meanwhile, what was taken is given back: nobody is going to place it."""
+        account, session = self._book.pbx.account_id, self._book.session
+        taking = asyncio.ensure_future(aside(rows.take, account, session=session, most=most))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            with suppress(DatabaseError, rows.LostHoldError):
+                for each in await taking:
+                    self._not_dialled(each.call_id, each.dial)
+            raise
+
+    async def _give_back_if_unsure(self) -> None:
+        """A database that went away while we took may have done it all the same."""
+        if self._unsure:
+            placed = [dial.pk for dial in self._book.dials.values()]
+            await aside(rows.give_back, self._book.pbx.account_id, session=self._book.session, but=placed)
+            self._unsure = False
 
     def _until_next(self) -> float:
         """Seconds until one of the trunks that are busy may be used again; 0 where none is."""
@@ -99,7 +122,7 @@ class Placing:
         """Nobody can say what became of an originate: absence is proof only on this socket, up since before it."""
         for wait in LOOKS_AFTER_UNKNOWN:
             await asyncio.sleep(wait)
-            reply = await self._book.ari.ask("GET", f"channels/{call_id}")  # unanswered: the next socket decides
+            reply = await self._look(call_id, again=wait)
             if dial.status != DialStatus.DIALING:
                 return
             if reply.status != 404:
@@ -107,6 +130,13 @@ class Placing:
                 return
         log.warning("originate_lost", call_id=call_id)
         self._not_dialled(call_id, dial, reason=Reason.PBX_DOWN)
+
+    async def _look(self, call_id: str, *, again: float) -> Reply:
+        """Asked until it is answered, or the socket is gone: then the next one decides."""
+        while True:
+            with suppress(ProviderError):
+                return await self._book.ari.ask("GET", f"channels/{call_id}")
+            await asyncio.sleep(again)
 
     def placed(self, call_id: str, dial: Dial) -> None:
         """The call is on the PBX."""

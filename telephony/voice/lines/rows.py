@@ -148,6 +148,18 @@ def _waiting(account_id: int, of_provider: Q, *, most: int) -> list[Taken]:
     ]
 
 
+def give_back(account_id: int, *, session: str, but: Collection[int]) -> None:
+    """Withdraw what was taken over this socket and, unlike these calls (pk), never placed: nobody was told of it."""
+    now = timezone.now()
+    with transaction.atomic():
+        _hold(account_id, session)
+        taken = Dial.objects.filter(account=account_id, session=session, status=DialStatus.DIALING)
+        dials = list(taken.exclude(pk__in=but))
+        for dial in dials:
+            withdraw(dial, now=now)
+        _write(dials, now=now)
+
+
 def write(account_id: int, *, session: str, dials: Sequence[Dial], stops: Mapping[int, Reason]) -> None:
     """Write these rows and what they say of their calls; `stops` are reasons, by call pk, to stop their campaigns."""
     now = timezone.now()

@@ -28,8 +28,8 @@ from telephony.voice.lines.media import take_down
 from telephony.voice.lines.placing import Placing
 from telephony.voice.lines.providers import Pbx, digest_of
 from telephony.voice.lines.reconcile import OnPbx, compare, on_pbx
-from telephony.voice.lines.threads import aside
 from telephony.voice.lines.told import BRIDGE_LOST, end_unseen
+from telephony.voice.threads import aside
 
 LOOK_EVERY = 1.0  # seconds
 COMPARE_EVERY = 30  # looks

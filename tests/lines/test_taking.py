@@ -1,0 +1,138 @@
+"""What is taken from the rows is placed or given back, whatever breaks in between; a PBX passes from holder to holder."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from integrations.asterisk.client import Login, open_ari
+from telephony.models import Call, Dial, PbxLink, RunStatus
+from telephony.voice.lines import rows
+from telephony.voice.lines.lease import Lease
+from telephony.voice.lines.providers import account_name
+from tests.bells import Bells
+from tests.dialer.provider import finish, look, numbers
+from tests.dialer.threads import Open, rivals, somebody_waits
+from tests.dialer.truth import check_rows
+from tests.lines.house import House, holding, outcomes, until_up, wait_for
+
+_END_LEASES = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+
+
+def hold_the_link() -> None:
+    PbxLink.objects.select_for_update().get()
+
+
+def test_a_socket_that_breaks_while_rows_are_taken_costs_no_number(house: House, bells: Bells) -> None:
+    house.script(["*"], outcome="answered", talk_secs=5)
+    called = numbers(2)
+    run = house.campaign(called)
+    with holding(), rivals() as start:
+        until_up()
+        link = Open(start, hold_the_link)
+        look(bells)
+        somebody_waits()  # to take them, or to give a sign of life
+        wait_for(lambda: waits_to("FOR NO KEY UPDATE"))
+        house.control("events", {"action": "drop"})
+        wait_for(lambda: waits_to('SET "session"'))  # the socket's end, to be written
+        link.commit()
+        finish(bells, run)
+    assert house.dialled() == called
+    assert outcomes(run) == {"answered": 2, "cancelled": 2}
+    check_rows()
+
+
+def waits_to(words: str) -> bool:
+    """Whether somebody waits for the PBX's row with a statement that holds these words."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s",
+            [f"%pbxlink%{words}%"],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def test_rows_whose_taking_was_never_answered_for_are_given_back(
+    house: House, bells: Bells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost: list[int] = []
+
+    def take(*args: Any, **named: Any) -> list[rows.Taken]:
+        taken = rows.take(*args, **named)
+        if taken and not lost:
+            lost.extend(each.dial.pk for each in taken)
+            raise OperationalError("the connection broke before the commit was answered")
+        return taken
+
+    monkeypatch.setattr("telephony.voice.lines.placing.rows", Rows(take))
+    house.script(["*"], outcome="answered", talk_secs=5)
+    called = numbers(2)
+    run = house.campaign(called)
+    with holding():
+        until_up()
+        finish(bells, run)
+    assert lost
+    assert house.dialled() == called
+    assert set(Call.objects.filter(pk__in=lost).values_list("reason", flat=True)) == {"not_dialled"}
+    check_rows()
+
+
+class Rows:
+    """`rows`, over a connection that breaks."""
+
+    def __init__(self, take: Any) -> None:
+        self.take = take
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(rows, name)
+
+
+def test_a_pbx_that_does_not_say_what_became_of_an_originate_is_asked_until_it_does(
+    house: House, bells: Bells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("integrations.asterisk.client.ANSWER_WITHIN", 0.2)
+    monkeypatch.setattr("telephony.voice.lines.placing.LOOKS_AFTER_UNKNOWN", (0.01, 0.01))
+    called = numbers(1)
+    house.script(["*"], outcome="answered", talk_secs=5)
+    silent = [{"fault": "hold", "endpoint": f"{method} /channels/*", "when": "before"} for method in ("POST", "GET")]
+    house.control("faults", {"rules": [{**silent[0], "times": 1}, {**silent[1], "times": 2}]})
+    run = house.campaign(called)
+    with holding():
+        until_up()
+        finish(bells, run, into=(RunStatus.PAUSED,))
+    run.refresh_from_db()
+    assert (run.wait_reason, run.progress.pending, house.placed()) == ("pbx_down", 1, [])
+    assert not Dial.objects.filter(status="dialing").exists()
+    check_rows()
+
+
+def test_a_holder_that_another_of_ours_has_replaced_stands_by(house: House, bells: Bells) -> None:
+    called = numbers(1)
+    run = house.campaign(called)
+    login = Login(url=house.url, app="aispinner", username="aispinner", password="aispinner")
+    other = Lease(f"pbx:{account_name(login)}")
+
+    async def replace() -> None:
+        async with open_ari(login):
+            await asyncio.sleep(1.5)  # long enough for the first to be told, and to look at its lease
+
+    with holding():
+        until_up()
+        first = PbxLink.objects.get().session
+        while not other.take():
+            end_leases()
+        asyncio.run(replace())
+        assert PbxLink.objects.get().problem != "pbx_taken"
+        other.close()
+        wait_for(lambda: PbxLink.objects.exclude(session__in=["", first]).exists())
+        finish(bells, run)
+    assert house.dialled() == called
+
+
+def end_leases() -> None:
+    """As a restart of the database does."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_END_LEASES)
