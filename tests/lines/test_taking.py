@@ -1,23 +1,26 @@
-"""What is taken from the rows is placed or given back, whatever breaks in between; a PBX passes from holder to holder."""
+"""What is taken from the rows is placed or given back, whatever breaks; a PBX passes from holder to holder."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from integrations.asterisk.client import Login, open_ari
+from integrations.asterisk.client import Ari, Login, open_ari
 from telephony.models import Call, Dial, PbxLink, RunStatus
 from telephony.voice.lines import rows
+from telephony.voice.lines.book import Book
 from telephony.voice.lines.lease import Lease
-from telephony.voice.lines.providers import account_name
+from telephony.voice.lines.placing import Placing
+from telephony.voice.lines.providers import Pbx, account_name, digest_of, pbxes
+from telephony.voice.threads import aside
 from tests.bells import Bells
 from tests.dialer.provider import finish, look, numbers
 from tests.dialer.threads import Open, rivals, somebody_waits
 from tests.dialer.truth import check_rows
-from tests.lines.house import House, holding, outcomes, until_up, wait_for
+from tests.lines.house import House, holding, until_up, wait_for
 
 _END_LEASES = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
 
@@ -26,33 +29,28 @@ def hold_the_link() -> None:
     PbxLink.objects.select_for_update().get()
 
 
-def test_a_socket_that_breaks_while_rows_are_taken_costs_no_number(house: House, bells: Bells) -> None:
-    house.script(["*"], outcome="answered", talk_secs=5)
-    called = numbers(2)
-    run = house.campaign(called)
-    with holding(), rivals() as start:
-        until_up()
+def test_a_socket_that_breaks_while_rows_are_taken_gives_them_back(house: House, bells: Bells) -> None:
+    run = house.campaign(numbers(2))
+    [pbx] = pbxes()
+    rows.link_up(pbx.account_id, session="sock_1", login=digest_of(pbx.login), version="")
+    look(bells)
+    with rivals() as start:
         link = Open(start, hold_the_link)
-        look(bells)
-        somebody_waits()  # to take them, or to give a sign of life
-        wait_for(lambda: waits_to("FOR NO KEY UPDATE"))
-        house.control("events", {"action": "drop"})
-        wait_for(lambda: waits_to('SET "session"'))  # the socket's end, to be written
-        link.commit()
-        finish(bells, run)
-    assert house.dialled() == called
-    assert outcomes(run) == {"answered": 2, "cancelled": 2}
+        asyncio.run(break_while_taking(pbx, link))
+    assert set(Dial.objects.values_list("status", "call__reason")) == {("withdrawn", "not_dialled")}
+    run.refresh_from_db()
+    assert (run.progress.pending, run.progress.in_flight) == (2, 0)
     check_rows()
 
 
-def waits_to(words: str) -> bool:
-    """Whether somebody waits for the PBX's row with a statement that holds these words."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s",
-            [f"%pbxlink%{words}%"],
-        )
-        return bool(cursor.fetchone()[0])
+async def break_while_taking(pbx: Pbx, link: Open) -> None:
+    book = Book(session="sock_1", ari=cast("Ari", None), pbx=pbx)  # nothing is asked over it
+    placing = asyncio.create_task(Placing(book, bell=asyncio.Event()).run())
+    await aside(somebody_waits)
+    placing.cancel()
+    await aside(link.commit)
+    await asyncio.gather(placing, return_exceptions=True)
+    await book.close()
 
 
 def test_rows_whose_taking_was_never_answered_for_are_given_back(
