@@ -80,6 +80,16 @@ def choose_workspace(
     return chosen.workspace
 
 
+def choose_node(*, user: User, workspace_id: object = None, node_id: object) -> Node:
+    """The node `node_id` of the workspace that `choose_workspace` chooses; mostly in one query, as it is mostly one."""
+    if _left_out(workspace_id):
+        mine = Node.objects.filter(node_id=as_node_id(node_id), workspace__memberships__user=user)
+        found = list(mine.select_related("workspace")[:2])
+        if len(found) == 1:
+            return found[0]
+    return node_in(workspace=choose_workspace(user=user, workspace_id=workspace_id, node_id=node_id), node_id=node_id)
+
+
 def visible_workspaces(user: User) -> QuerySet[Workspace]:
     """The workspaces that `user` is a member of."""
     return Workspace.objects.filter(memberships__user=user)

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from aispinner.core.access import LARGEST_ID, choose_workspace, node_in, visible_workspaces, workspace_for
+from aispinner.core.access import LARGEST_ID, choose_node, visible_workspaces, workspace_for
 from aispinner.core.audit import record
 from aispinner.core.auth import caller
 from aispinner.core.errors import NotFound
@@ -62,10 +62,8 @@ class NodeJournalView(CSVAnswers):
     def get(self, request: Request, node_id: str) -> HttpResponseBase:
         """The calls that went through one node; of a journal or monitor block, through the nodes connected with it."""
         query = Query(request.query_params)
-        workspace_id = query.text("workspace_id")
-        workspace = choose_workspace(user=caller(request), workspace_id=workspace_id, node_id=node_id)
-        node = node_in(workspace=workspace, node_id=node_id)
-        return _answer(request, query, scopes_of_nodes([node]), workspaces=[workspace])
+        node = choose_node(user=caller(request), workspace_id=query.text("workspace_id"), node_id=node_id)
+        return _answer(request, query, scopes_of_nodes([node]), workspaces=[node.workspace])
 
 
 class CallView(APIView):

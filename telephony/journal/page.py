@@ -26,14 +26,33 @@ class Journal:
     node_ids: Mapping[int, str]
 
 
+REMEMBERED = 1000  # questions of readers who ask again and again
+_nothing_new: dict[tuple[tuple[Scope, ...], Filters, Cursor], tuple[int, Journal]] = {}
+
+
 def read_journal(*, scopes: Sequence[Scope], filters: Filters, cursor: Cursor, limit: int) -> Journal:
     """The calls in `scopes` that pass `filters`, from `cursor` on, at most `limit`.
 
     Each statement sees what was committed before it; the mark is read first, and bounds what is read after
-    (`delta` says why nothing is skipped).
+    (`delta` says why nothing is skipped). Whatever changes a journal moves the mark: while it stands, a question that
+    found no calls has the answer that it had.
     """
     mark = read_mark()
-    page = page_of_calls(Want(scopes=scopes, filters=filters, cursor=cursor, mark=mark, limit=limit))
+    question = (tuple(scopes), filters, cursor)
+    known = _nothing_new.get(question)
+    if known is not None and known[0] == mark:
+        return known[1]
+    journal = _read(mark, Want(scopes=scopes, filters=filters, cursor=cursor, mark=mark, limit=limit))
+    if not journal.calls:
+        if len(_nothing_new) >= REMEMBERED:
+            _nothing_new.clear()
+        _nothing_new[question] = (mark, journal)
+    return journal
+
+
+def _read(mark: int, want: Want) -> Journal:
+    scopes, filters, cursor = want.scopes, want.filters, want.cursor
+    page = page_of_calls(want)
     point = next_point(cursor=cursor, mark=mark, cut=page.cut, last=_last(page, cursor.order))
     campaigns = campaigns_beside(
         scopes=scopes,

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import orjson
 from django.db import connection
 from psycopg import sql
+from psycopg.types.datetime import TimestamptzLoader
 
 from telephony.journal.delta import Cursor, Order
 from telephony.journal.filters import Filters
@@ -242,5 +243,7 @@ def _way(order: Order) -> Part:
 
 def _fetch(query: Part) -> list[CallRow]:
     with connection.cursor() as cursor:
+        # Five moments a call: psycopg's own loader is compiled, Django's is not. Connections are in UTC.
+        cursor.adapters.register_loader("timestamptz", TimestamptzLoader)
         cursor.execute(query)
         return [CallRow._make(row) for row in cursor.fetchall()]

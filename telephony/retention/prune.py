@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
 from telephony.dialer.ledger import Totals, take_numbers
 from telephony.dialer.runs import change_run, locked_run
@@ -21,6 +22,7 @@ from telephony.recordings import recording_name
 from telephony.retention.policy import Retention, before
 
 AT_ONCE = 200  # calls in one transaction
+LATEST = timedelta(days=8)  # an event that names no known call waits for seven
 ROWS_AT_ONCE = 5000  # recipients, which nothing hangs on
 _CALLS_GO = (
     "DELETE FROM telephony_callevent WHERE call_id = ANY(%s)",
@@ -78,7 +80,7 @@ def would_prune(*, workspace_id: int, retention: Retention, now: datetime) -> Pr
     if retention.calls_days is not None:
         limit = before(retention.calls_days, now=now)
         runs = _old_runs(workspace_id, limit) | Run.objects.filter(workspace=workspace_id, pruned_at__isnull=False)
-        gone = Q(run__in=runs.values("pk")) | Q(run=None, settled_at__isnull=False, created_at__lt=limit)
+        gone = Q(run__in=runs.values("pk")) | (Q(run=None, created_at__lt=limit) & ~_more_may_come())
         would.campaigns = _old_runs(workspace_id, limit).count()
         would.calls = Call.objects.filter(gone, workspace=workspace_id).count()
     if retention.transcripts_days is not None:
@@ -100,12 +102,17 @@ def mark_pruned(run_id: int, *, limit: datetime, now: datetime) -> bool:
     return True
 
 
+def _more_may_come() -> Q:
+    """A call that is not settled; one that has ended, and of which nothing came, is waited for as long as an event."""
+    return Q(settled_at=None) & (Q(ended_at=None) | Q(ended_at__gte=timezone.now() - LATEST))
+
+
 _SAID = ~Q(transcript=NO_TRANSCRIPT) | ~Q(summary="")
 
 
 def _old_runs(workspace_id: int, limit: datetime) -> QuerySet[Run]:
     """Campaigns that ended before `limit`, and of which nothing more will come."""
-    unsettled = Call.objects.filter(run=OuterRef("pk"), settled_at=None)
+    unsettled = Call.objects.filter(_more_may_come(), run=OuterRef("pk"))
     ended = Run.objects.filter(workspace=workspace_id, pruned_at=None, finished_at__lt=limit)
     return ended.filter(~Exists(unsettled), ~Exists(Chunk.objects.filter(run=OuterRef("pk"), finished_at=None)))
 
@@ -117,9 +124,9 @@ def _unswept_runs(workspace_id: int) -> QuerySet[Run]:
 
 
 def _old_calls(workspace_id: int, limit: datetime) -> QuerySet[Call]:
-    """Settled calls from before `limit`: a place among the ids, as both orders agree."""
+    """Calls from before `limit` that are told to their end: a place among the ids, as both orders agree."""
     newer = Call.objects.filter(created_at__gte=limit).order_by("created_at", "pk").values_list("pk", flat=True).first()
-    calls = Call.objects.filter(workspace=workspace_id, settled_at__isnull=False)
+    calls = Call.objects.filter(~_more_may_come(), workspace=workspace_id)
     return calls if newer is None else calls.filter(pk__lt=newer)
 
 
@@ -152,6 +159,7 @@ def _delete(calls: Sequence[Call]) -> None:
         for statement in _CALLS_GO:
             cursor.execute(statement, [[call.pk for call in calls]])
     totals.write()
+    take_numbers(1)  # nobody's number: readers see that the journal has changed
 
 
 def _sweep_run(run_id: int) -> None:

@@ -89,9 +89,14 @@ def test_old_calls_go_and_young_ones_and_those_of_others_stay(workspace: Workspa
 
 
 def test_a_call_of_which_more_may_come_stays(workspace: Workspace) -> None:
-    old_call(workspace, settled_at=None)
+    old_call(workspace, settled_at=None, ended_at=datetime.now(UTC))
     assert prune(workspace, Retention(calls_days=1, transcripts_days=1, audio_days=1)) == pruning.Pruned()
     assert Call.objects.get().summary == "They spoke."
+
+
+def test_a_call_whose_analysis_never_came_is_not_waited_for_for_ever(workspace: Workspace) -> None:
+    old_call(workspace, settled_at=None)
+    assert prune(workspace).calls == 1
 
 
 def test_a_campaign_keeps_its_figures_and_loses_its_calls_and_numbers(workspace: Workspace) -> None:
