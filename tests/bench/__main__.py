@@ -15,6 +15,9 @@ def prepare() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
+    from tests.bench.databases import keep_template
+
+    keep_template()
 
 
 if __name__ == "__main__":

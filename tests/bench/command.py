@@ -7,25 +7,39 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.bench.campaign import CAMPAIGN
+from tests.bench.cursors import CURSORS
+from tests.bench.http import AUTH, DELTA, LAST_CALLS
+from tests.bench.journal import JOURNAL
+from tests.bench.lines import LINES
+from tests.bench.plot import draw
 from tests.bench.rows import Outcome, Row, run, spread
 from tests.bench.sockets import SOCKETS
 from tests.bench.voice import VOICE
+from tests.bench.webhooks import WEBHOOKS
 
-ROWS: tuple[Row, ...] = (SOCKETS, VOICE)
-WIDTHS = (12, 52, 14, 14, 6)
+ROWS: tuple[Row, ...] = (
+    *(JOURNAL, LAST_CALLS, DELTA, CURSORS, AUTH),
+    *(CAMPAIGN, LINES, WEBHOOKS, SOCKETS, VOICE),
+)
+WIDTHS = (12, 58, 14, 14, 6)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, and say what came of it."""
     said = parser().parse_args(arguments)
     chosen = [row for row in ROWS if not said.names or row.name in said.names]
+    if said.quick:
+        chosen = [row.small() for row in chosen if row.quick]
     outcomes = [run(row, rounds=said.rounds or row.rounds, told=say) for row in chosen]
     for outcome in outcomes:
         details(outcome)
     print(table(outcomes), flush=True)
     if said.json:
         said.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=2) + "\n")
-    return 0 if all(kept for outcome in outcomes for _, _, kept in outcome.verdicts()) else 1
+    if said.plot:
+        draw(outcomes, said.plot)
+    return 0 if said.quick or all(kept for outcome in outcomes for _, _, kept in outcome.verdicts()) else 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -33,6 +47,8 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     options.add_argument("names", nargs="*", choices=[*(row.name for row in ROWS), []], help="rows (default: all)")
     options.add_argument("--rounds", type=int, help="how often each is measured (default: as the row says)")
+    options.add_argument("--quick", action="store_true", help="once, with little: says whether it runs, not how fast")
+    options.add_argument("--plot", type=Path, help="draw growth and line use there (.svg or .png)")
     options.add_argument("--json", type=Path, help="write every figure of every round there")
     return options
 
@@ -45,7 +61,7 @@ def say(line: str) -> None:
 def details(outcome: Outcome) -> None:
     """The figures behind the table: medians, and how far the rounds lie apart."""
     print(f"\n{outcome.row.name}: {outcome.row.says}")
-    for name, rounds in (("ours", outcome.ours), ("rival", outcome.theirs)):
+    for name, rounds in outcome.sides():
         figures = ", ".join(f"{figure} {spread(rounds, figure)}" for figure in rounds[0])
         print(f"  {name:6} {figures}", flush=True)
 

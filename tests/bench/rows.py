@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Figures = Mapping[str, float]
@@ -33,7 +33,11 @@ class Goal:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Something to measure. `measure` and `rival` are called in turn, `rounds` times; each answers all its figures."""
+    """Something to measure. `measure` and `rival` are called in turn, `rounds` times; each answers all its figures.
+
+    `also` are further sides of the comparison, measured in the same turns and promised nothing. `quick` are a smaller
+    measure and rival, for `--quick`; a row without them is left out there.
+    """
 
     name: str
     says: str
@@ -41,6 +45,13 @@ class Row:
     rival: Measure
     goals: Sequence[Goal]
     rounds: int = 3
+    also: Mapping[str, Measure] = field(default_factory=dict)
+    quick: tuple[Measure, Measure] | None = None
+
+    def small(self) -> Row:
+        """The row as it is measured with `--quick`, once."""
+        assert self.quick is not None
+        return replace(self, measure=self.quick[0], rival=self.quick[1], also={}, rounds=1)
 
 
 @dataclass(kw_only=True)
@@ -50,6 +61,11 @@ class Outcome:
     row: Row
     ours: list[Figures] = field(default_factory=list)
     theirs: list[Figures] = field(default_factory=list)
+    others: dict[str, list[Figures]] = field(default_factory=dict)
+
+    def sides(self) -> Iterator[tuple[str, list[Figures]]]:
+        """Whose figures, and theirs of every round."""
+        yield from (("ours", self.ours), ("rival", self.theirs), *self.others.items())
 
     def verdicts(self) -> list[tuple[Goal, float, bool]]:
         """Each goal with its figure, of medians, and whether it was kept."""
@@ -65,8 +81,7 @@ class Outcome:
                 {"what": goal.what, "goal": goal.bound, "figure": figure, "kept": kept}
                 for goal, figure, kept in self.verdicts()
             ],
-            "ours": self.ours,
-            "rival": self.theirs,
+            **dict(self.sides()),
         }
 
 
@@ -83,9 +98,10 @@ def spread(rounds: Sequence[Figures], name: str) -> str:
 
 def run(row: Row, *, rounds: int, told: Callable[[str], None]) -> Outcome:
     """Measure in turns; who begins changes with every round, as the machine may."""
-    outcome = Outcome(row=row)
+    outcome = Outcome(row=row, others={name: [] for name in row.also})
+    measures = {"ours": row.measure, "rival": row.rival, **row.also}
     for number in range(rounds):
-        turns = [(outcome.ours, row.measure, "ours"), (outcome.theirs, row.rival, "rival")]
+        turns = [(found, measures[name], name) for name, found in outcome.sides()]
         for found, measure, name in turns if number % 2 == 0 else reversed(turns):
             found.append(measure())
             figures = ", ".join(f"{figure} {value:,.4g}" for figure, value in found[-1].items())

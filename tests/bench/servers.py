@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +34,13 @@ def _used(pid: str) -> float:
 
 
 @contextlib.contextmanager
-def serving(*arguments: str) -> Iterator[Server]:
-    """`python -m aispinner.serving` with these arguments."""
+def serving(*arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """`python -m aispinner.serving` with these arguments, and with this beside our own environment."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     argv = [sys.executable, "-m", "aispinner.serving", "--port", str(port), *arguments]
-    process = subprocess.Popen(argv, cwd=ROOT, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    env = {**os.environ, **(environment or {})}
+    process = subprocess.Popen(argv, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(process, port)
         yield Server(port, process.pid)

@@ -1,0 +1,114 @@
+"""Over HTTP, on a data set of a million calls: the last 200 calls, a delta with nothing new, and what a token costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from telephony.journal.delta import read_mark
+from tests.bench.data import BIG, data_set
+from tests.bench.load import SECONDS, ask, get
+from tests.bench.rows import Figures, Goal, Row
+from tests.bench.servers import Server, serving
+
+RIVALS = ("--interface", "wsgi", "--application", "tests.bench.rivals.web:application")
+OURS = ("--interface", "wsgi")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server on a data set, the token of who sees everything in it, and where its journal stands."""
+
+    server: Server
+    token: str
+    node: str
+    mark: int
+
+    def rate(self, path: str, *, seconds: float = SECONDS, token: bool = True) -> float:
+        """Answers a second."""
+        return ask(self.server.port, [get(path, token=self.token if token else "")], seconds=seconds)
+
+
+@contextmanager
+def served(size: str, *arguments: str) -> Iterator[Served]:
+    """The real server, or the rivals on the same one."""
+    with data_set(size) as world, serving(*arguments, environment={"API_RATE": "1000000000/min"}) as server:
+        yield Served(server, world.token(), world.node(BIG).node_id, read_mark())
+
+
+def last_calls(size: str) -> Figures:
+    """The last 200 calls of the node that has half of them."""
+    with served(size, *OURS) as ours:
+        return {"answers/s": ours.rate(f"/telephony/journal/{ours.node}")}
+
+
+def last_calls_serialized(size: str) -> Figures:
+    """The same by a ModelSerializer."""
+    with served(size, *RIVALS) as theirs:
+        return {"answers/s": theirs.rate(f"/rival/calls/{theirs.node}")}
+
+
+def nothing_new(size: str) -> Figures:
+    """A delta that holds nothing, and an answer that could not be emptier."""
+    with served(size, *OURS) as ours:
+        return {
+            "answers/s": ours.rate(f"/telephony/journal/{ours.node}?since_id={ours.mark}"),
+            "empty/s": ours.rate("/healthz", token=False),
+        }
+
+
+def nothing_new_counted(size: str) -> Figures:
+    """The same with live aggregates."""
+    with served(size, *RIVALS) as theirs:
+        return {"answers/s": theirs.rate(f"/rival/delta/{theirs.node}?since_id={theirs.mark}")}
+
+
+def with_token(size: str) -> Figures:
+    """A delta, for whoever has a token; and with the token looked up each time, without a throttle."""
+    with served(size, *RIVALS) as ours:
+        query = f"journal/{ours.node}?since_id={ours.mark}"
+        return {"answers/s": ours.rate(f"/telephony/{query}"), "looked up/s": ours.rate(f"/looked-up/{query}")}
+
+
+def without_token(size: str) -> Figures:
+    """The same delta, open to everybody."""
+    with served(size, *RIVALS) as theirs:
+        return {"answers/s": theirs.rate(f"/open/journal/{theirs.node}?since_id={theirs.mark}")}
+
+
+def _times(mine: Figures, theirs: Figures) -> float:
+    return mine["answers/s"] / theirs["answers/s"]
+
+
+LAST_CALLS = Row(
+    name="last-200",
+    says="the last 200 calls with transcripts over HTTP, against a DRF ModelSerializer on the same server",
+    measure=partial(last_calls, "1M"),
+    rival=partial(last_calls_serialized, "1M"),
+    goals=(Goal(what="answers/s against the rival's", figure=_times, at_least=6, unit="x"),),
+    quick=(partial(last_calls, "10k"), partial(last_calls_serialized, "10k")),
+)
+DELTA = Row(
+    name="delta",
+    says="a delta with nothing new on a node of 500,000 calls, against DRF with live aggregates",
+    measure=partial(nothing_new, "1M"),
+    rival=partial(nothing_new_counted, "1M"),
+    goals=(
+        Goal(what="answers/s against live aggregates", figure=_times, at_least=300, unit="x"),
+        Goal(
+            what="answers/s against the same server's empty answer",
+            figure=lambda mine, _theirs: mine["answers/s"] / mine["empty/s"],
+            at_least=0.35,
+            unit="x",
+        ),
+    ),
+)
+AUTH = Row(
+    name="auth",
+    says="a delta for whoever has a token (and is throttled), against the same one open",
+    measure=partial(with_token, "1M"),
+    rival=partial(without_token, "1M"),
+    goals=(Goal(what="answers/s against open", figure=_times, at_least=0.9, unit="x"),),
+)

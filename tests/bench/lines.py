@@ -1,0 +1,152 @@
+"""How busy the lines of a campaign are: both pacings of the real dispatcher, in the whole house, against the simulator.
+
+The simulator's ledger says when each call was placed and when it ended. From the same lengths, in the same order, the
+ideal is computed: a line that is free takes the next number at once. The rival is our own other pacing, `chunked`,
+which waits for a whole chunk. At SPEED a call takes six seconds on the wall; news of its end come as late as the
+simulated provider sends them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from heapq import heapify, heapreplace
+from pathlib import Path
+from typing import Any
+
+from tests.bench.rows import Figures, Goal, Row
+from tests.bench.servers import ROOT
+from tests.stack import Stack, _token, free_port
+
+SPEED = 12  # simulated seconds in one
+CAMPAIGNS: Mapping[int, int] = {5: 50, 20: 160, 100: 500}  # numbers, by lines
+FASTER = {5: 2.0, 20: 2.9, 100: 3.2}  # than chunked
+PATIENCE = 900.0  # seconds
+_Span = tuple[float, float]  # placed, ended
+
+
+def dialled(pacing: str) -> Figures:
+    """All three campaigns beside each other, in a house of their own."""
+    with house() as stack:
+        return _dialled(stack, pacing)
+
+
+def _dialled(stack: Stack, pacing: str) -> Figures:
+    stack.sql("UPDATE integrations_account SET concurrency_limit = 190, next_look_at = NULL")
+    started = {lines: _start(stack, lines, pacing) for lines in CAMPAIGNS}
+    until = time.monotonic() + PATIENCE
+    while any(stack.get(f"/telephony/runs/{run}")["status"] != "completed" for run in started.values()):
+        assert time.monotonic() < until, "the campaigns do not end"
+        time.sleep(1)
+    ledger = [entry for entry in stack.ledger() if entry["ended_at"]]
+    figures: dict[str, float] = {}
+    for lines in CAMPAIGNS:
+        spans = sorted((e["placed_at"], e["ended_at"]) for e in ledger if e["number"].startswith(_prefix(lines)))
+        assert len(spans) == CAMPAIGNS[lines], "not every number was dialled once"
+        figures |= _figures(spans, lines)
+    return figures
+
+
+def _figures(spans: Sequence[_Span], lines: int) -> Figures:
+    lengths = [ended - placed for placed, ended in spans]
+    took = max(ended for _, ended in spans) - spans[0][0]
+    return {
+        f"{lines}: mean call s": sum(lengths) / len(lengths),
+        f"{lines}: busy": busy(spans, lines),
+        f"{lines}: took s": took,
+        f"{lines}: of ideal": took / ideal(lengths, lines),
+    }
+
+
+def busy(spans: Sequence[_Span], lines: int) -> float:
+    """The part of the lines' time that was spent in calls, until the last number was dialled."""
+    first, last = spans[0][0], spans[-1][0]
+    return sum(min(ended, last) - placed for placed, ended in spans) / (lines * (last - first))
+
+
+def ideal(lengths: Sequence[float], lines: int) -> float:
+    """Seconds from the first call to the last one's end, if every free line took the next number at once."""
+    free = [0.0] * lines
+    heapify(free)
+    for length in lengths:
+        heapreplace(free, free[0] + length)
+    return max(free)
+
+
+@contextlib.contextmanager
+def house() -> Iterator[Stack]:
+    """`./dev up --no-demo` with everything in it, gone afterwards."""
+    lent = os.environ.get("AISPINNER_LENT", "").split()
+    env = {name: value for name, value in os.environ.items() if name not in lent}
+    env |= {"AISPINNER_SIM_SPEED": str(SPEED), "BREAKER_IN_A_ROW": "0", "BREAKER_WINDOW": "0", "API_RATE": "off"}
+    web, simulator = free_port(), free_port()
+    with tempfile.TemporaryDirectory(prefix="aispinner-") as state:
+        options = ["--no-demo", "--port", str(web), "--sim-port", str(simulator), "--state-dir", state]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "aispinner.local", "up", *options],
+            cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        try:
+            token = _token(process)
+            environment = json.loads((Path(state) / "environment.json").read_text())
+            yield Stack(f"http://127.0.0.1:{web}", f"http://127.0.0.1:{simulator}", token, environment, process)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+            if process.stdout:
+                process.stdout.close()
+
+
+def _start(stack: Stack, lines: int, pacing: str) -> str:
+    demo: Any = next(node for node in stack.get("/workspaces/1/nodes")["nodes"] if node["node_id"] == "pbx_demo")
+    node = {"node_id": f"pbx_{lines}", "type": "ai.pbx", "connections": demo["connections"], "config": demo["config"]}
+    made = stack.request("POST", "/workspaces/1/nodes", json=node)
+    assert made.status_code == 201, made.text
+    numbers = [f"{_prefix(lines)}{place:03}" for place in range(CAMPAIGNS[lines])]
+    body = {"workspace_id": 1, "node_id": node["node_id"], "numbers": numbers, "max_concurrent": lines}
+    run: str = stack.post("/telephony/dialer/start", {**body, "pacing": pacing})["call_id"]
+    return run
+
+
+def _prefix(lines: int) -> str:
+    return f"+15550{lines:03}"
+
+
+LINES = Row(
+    name="lines",
+    says="the lines of three campaigns, continuous, against chunked pacing of the same numbers",
+    measure=partial(dialled, "continuous"),
+    rival=partial(dialled, "chunked"),
+    rounds=1,
+    goals=tuple(
+        goal
+        for lines in CAMPAIGNS
+        for goal in (
+            Goal(
+                what=f"{lines} lines busy until the last number is dialled",
+                figure=lambda mine, _theirs, lines=lines: mine[f"{lines}: busy"],  # type: ignore[misc]
+                at_least=0.98,
+            ),
+            Goal(
+                what=f"{lines} lines: of the ideal sliding window",
+                figure=lambda mine, _theirs, lines=lines: mine[f"{lines}: of ideal"],  # type: ignore[misc]
+                at_most=1.03,
+                unit="x",
+            ),
+            Goal(
+                what=f"{lines} lines: faster than chunked",
+                figure=lambda mine, theirs, lines=lines: theirs[f"{lines}: took s"] / mine[f"{lines}: took s"],  # type: ignore[misc]
+                at_least=FASTER[lines],
+                unit="x",
+            ),
+        )
+    ),
+)
