@@ -215,9 +215,8 @@ def _write_new(run: Run, calls: list[Call], *, first: bool) -> None:
 
 def _submit_again(chunk_id: int, *, now: datetime) -> int:
     next_at = now + 2 * submit_timeout()
-    Chunk.objects.filter(pk=chunk_id).update(
-        status=ChunkStatus.SUBMITTING, submitted_at=now, attempts=F("attempts") + 1, retry_at=None, next_at=next_at
-    )
+    fields = {"status": ChunkStatus.SUBMITTING, "submitted_at": now, "retry_at": None, "next_at": next_at}
+    Chunk.objects.filter(pk=chunk_id).update(**fields, attempts=F("attempts") + 1, first_look_at=None)
     Run.objects.filter(chunks=chunk_id).update(next_at=next_at, last_served_at=now)
     return chunk_id
 

@@ -13,7 +13,7 @@ from telephony.realtime.rings import tell
 
 
 def locked_run(run_id: int) -> Run:
-    """The run, locked until commit (after its account, before its recipients)."""
+    """The run, locked until commit (after its account, before its chunks and calls)."""
     return Run.objects.select_for_update(no_key=True).get(pk=run_id)
 
 

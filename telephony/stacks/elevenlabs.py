@@ -58,7 +58,9 @@ class ElevenLabsStack:
         return batch.id
 
     def find(self, order: Order) -> Finding:
-        """Among the agent's batches by name, then among the conversations by each call's id."""
+        """Among the agent's batches by name, then among the conversations by each call's id. What an event has told of
+        one of its calls proves that it arrived, however little of that is listed.
+        """
         client = self._client(order)
         for batch in client.list_batches(agent_id=order.agent_id, until=order.submitted_at - CLOCKS_DIFFER):
             if batch.name == order.key:
@@ -67,7 +69,8 @@ class ElevenLabsStack:
             if conversation is not None:
                 batch_call = (conversation.get("metadata") or {}).get("batch_call") or {}
                 return Finding(trace=Trace.FOUND, external_id=str(batch_call.get("batch_call_id") or ""))
-        return Finding(trace=Trace.NO_TRACE)
+        heard_of = any(item.conversation_id for item in order.items)
+        return Finding(trace=Trace.FOUND if heard_of else Trace.NO_TRACE)
 
     def poll(self, order: Order) -> Poll:
         """One request for the batch, one for each conversation that has ended and is not settled."""

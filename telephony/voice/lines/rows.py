@@ -166,7 +166,8 @@ def write(account_id: int, *, session: str, dials: Sequence[Dial], stops: Mappin
     with transaction.atomic():
         _hold(account_id, session)
         limits = dict(_write(dials, now=now))
-        _have_followed([dial.pk for dial in dials if dial.status == DialStatus.ENDED], now=now)
+    # Afterwards: chunks are locked before counters, and in there the counters were ours already.
+    _have_followed([dial.pk for dial in dials if dial.status == DialStatus.ENDED], now=now)
     if stops:
         runs = dict(Call.objects.filter(pk__in=stops).values_list("pk", "run_id"))
         limits |= {run_id: stops[pk].value for pk, run_id in runs.items() if run_id is not None}
