@@ -9,13 +9,14 @@ from rest_framework import serializers
 
 from aispinner.core.api.openapi import (
     ELEVENLABS,
+    NO_WORKSPACE,
+    NOT_OWNER,
     WORKSPACE_QUERY,
     answered,
     describe,
     refusals,
     sent,
 )
-from aispinner.core.api.schema import NO_WORKSPACE, NOT_OWNER
 from integrations.api.keys import KeysView
 from integrations.api.phone_numbers import PhoneNumbersView
 from integrations.models import Carrier, KeyStatus

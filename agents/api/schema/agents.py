@@ -9,8 +9,18 @@ from rest_framework import serializers
 
 from agents.api.agents import AdoptView, DriftView, ElevenLabsAgentsView
 from agents.api.checkup import AgentTestView
-from aispinner.core.api.openapi import AGENT_NODE_PATH, AGENTS, WORKSPACE_QUERY, answered, describe, refusals, sent
-from aispinner.core.api.schema import NO_NODE, NO_WORKSPACE, NOT_EDITOR
+from aispinner.core.api.openapi import (
+    AGENT_NODE_PATH,
+    AGENTS,
+    NO_NODE,
+    NO_WORKSPACE,
+    NOT_EDITOR,
+    WORKSPACE_QUERY,
+    answered,
+    describe,
+    refusals,
+    sent,
+)
 from integrations.api.schema import NO_CREDITS, UNREACHABLE, KeyFailure
 
 AGENT = {

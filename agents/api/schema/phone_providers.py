@@ -9,6 +9,8 @@ from rest_framework import serializers
 
 from agents.api.phone_providers import ImportView, PhoneProviderView
 from aispinner.core.api.openapi import (
+    NO_NODE,
+    NOT_EDITOR,
     PHONE_NODE_PATH,
     PHONE_PROVIDER,
     WORKSPACE_PATH,
@@ -17,7 +19,6 @@ from aispinner.core.api.openapi import (
     refusals,
     sent,
 )
-from aispinner.core.api.schema import NO_NODE, NOT_EDITOR
 from integrations.api.schema import NO_CREDITS, UNREACHABLE
 from integrations.models import Carrier
 

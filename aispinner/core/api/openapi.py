@@ -31,6 +31,11 @@ WEBCALL = "WebCall (Browser-side Voice)"
 WORKSPACES = "Workspaces"
 AUTHENTICATION = "Authentication"
 HEALTH = "Health"
+
+NOT_OWNER = "You are in the workspace, but not as an owner."
+NOT_EDITOR = "You are in the workspace, but only as a viewer."
+NO_WORKSPACE = "You are in no such workspace."
+NO_NODE = "You are in no such workspace, or it has no such node."
 LIVE_EVENTS = """Calls, campaigns and events as they happen, without asking again and again.
 
 Open the WebSocket `/ws/events` with your token: in the Authorization header, as the subprotocols `bearer, <token>`, \

@@ -14,6 +14,7 @@ from aispinner.core.api.openapi import (
     IDEMPOTENCY_KEY,
     IDEMPOTENT_REPLAYED,
     NODE_ID,
+    NOT_EDITOR,
     PUBLIC_ID,
     answered,
     describe,
@@ -23,7 +24,6 @@ from aispinner.core.api.openapi import (
     sent,
     words,
 )
-from aispinner.core.api.schema import NOT_EDITOR
 from telephony.api import runs as views
 from telephony.api.export import ResultsView
 from telephony.api.schema.shapes import Campaign, Campaigns, CancelledCampaign, ResumableCampaigns

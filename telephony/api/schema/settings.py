@@ -10,6 +10,9 @@ from rest_framework import serializers
 from aispinner.core.api.openapi import (
     ELEVENLABS,
     ID,
+    NO_WORKSPACE,
+    NOT_EDITOR,
+    NOT_OWNER,
     SETTINGS,
     WORKSPACE_PATH,
     WORKSPACE_QUERY,
@@ -20,7 +23,6 @@ from aispinner.core.api.openapi import (
     refusals,
     sent,
 )
-from aispinner.core.api.schema import NO_WORKSPACE, NOT_EDITOR, NOT_OWNER
 from telephony.api.keys import KeyView
 from telephony.api.settings import SettingsView
 from telephony.api.workspaces import OneWorkspaceView

@@ -8,8 +8,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 
 from aispinner.core.access import LONGEST_NODE_ID
-from aispinner.core.api.openapi import WEBCALL, answered, describe, refusals, sent
-from aispinner.core.api.schema import NOT_EDITOR
+from aispinner.core.api.openapi import (
+    NOT_EDITOR,
+    WEBCALL,
+    answered,
+    describe,
+    refusals,
+    sent,
+)
 from telephony.api import webcall as views
 from telephony.api.schema.calls import audio_schema
 from telephony.models import CallStatus
