@@ -30,6 +30,7 @@ else:
 
 
 HISTORY_SHOWN = 20
+MOST_WATCHED = 50  # workspaces that one socket may follow
 
 
 class Audited(_Base[M]):
@@ -196,6 +197,15 @@ def roles_of(request: HttpRequest) -> dict[int, Role]:
         known = {} if isinstance(request.user, AnonymousUser) else _read_roles(request.user)
         request._console_roles = known  # type: ignore[attr-defined]
     return known
+
+
+def watched(request: HttpRequest) -> str:
+    """The ids of the person's workspaces, with commas, whose events tell of all that they see; empty where they see
+    more than that: sockets are for members."""
+    mine = roles_of(request)
+    if len(mine) > MOST_WATCHED or (sees_all(request) and Workspace.objects.exclude(pk__in=mine).exists()):
+        return ""
+    return ",".join(map(str, mine))
 
 
 def workspaces_with(request: HttpRequest, role: Role) -> QuerySet[Workspace]:

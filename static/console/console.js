@@ -24,6 +24,10 @@
                 note.hidden = !words;
             }
         };
+        const stop = (words) => {
+            live = false;
+            say(words);
+        };
         const plan = (wait) => {
             window.clearTimeout(timer);
             if (live && !document.hidden) timer = window.setTimeout(look, wait);
@@ -32,7 +36,9 @@
             if (busy) return plan(TOGETHER);
             busy = true;
             try {
-                const answer = await fetch(root.dataset.liveUrl, { headers: { Accept: "application/json" }, redirect: "error" });
+                const answer = await fetch(root.dataset.liveUrl, { headers: { Accept: "application/json" }, redirect: "manual" });
+                if (answer.type === "opaqueredirect") return stop("You are logged out. Load the page again to log in.");
+                if (answer.status === 404) return stop("This is not there any more.");
                 if (!answer.ok) throw new Error(String(answer.status));
                 const news = await answer.json();
                 for (const [name, html] of Object.entries(news.parts)) replace(scope, name, html);
@@ -50,13 +56,13 @@
         }
         document.addEventListener("visibilitychange", () => plan(0));
         plan(every);
-        if (root.dataset.liveWorkspace) {
+        if (root.dataset.liveWorkspaces) {
             let soon = 0;
             const ring = () => {
                 soon ||= window.setTimeout(() => {
                     soon = 0;
                     plan(0);
-                }, TOGETHER);
+                }, Number(root.dataset.liveTogether) || TOGETHER);
             };
             follow(root.dataset, ring, (state) => {
                 told = state === "live";
@@ -65,14 +71,14 @@
         }
     }
 
-    /** Hear of what happens to a campaign or a call over /ws/events; `say` hears how the connection is. */
-    async function follow({ liveWorkspace, liveAbout }, ring, say) {
+    /** Hear over /ws/events of what happens to a campaign or a call, or to any; `say` hears how the connection is. */
+    async function follow({ liveWorkspaces, liveAbout = "" }, ring, say) {
         const beside = (name) => import(new URL(`../monitor/${name}.js`, here));
         const [{ Connection }, { post }] = await Promise.all([beside("socket"), beside("api")]);
         new Connection({
             ticket: () => post("/auth/ws-ticket"),
-            place: () => ({ workspace_id: Number(liveWorkspace) }),
-            take: (message) => JSON.stringify(message).includes(liveAbout) && ring(),
+            place: () => liveWorkspaces.split(",").map((id) => ({ workspace_id: Number(id) })),
+            take: (message) => "version" in message && JSON.stringify(message).includes(liveAbout) && ring(),
             say: ({ state }) => say(state),
         }).open();
     }

@@ -10,8 +10,8 @@ export function backoff(failures, random = Math.random()) {
 }
 
 /**
- * `ticket()` promises what opens the socket; `place()` says {workspace_id, since_version}; `take(messages)` gets all
- * that came since the last frame; `say({state, until, reason})` hears "connecting", "live", "lost", "offline", "refused".
+ * `ticket()` promises what opens the socket; `place()` says {workspace_id, since_version}, or several of them;
+ * `take(message)` gets each; `say({state, until, reason})` hears "connecting", "live", "lost", "offline", "refused".
  */
 export class Connection {
     constructor({ ticket, place, take, say }) {
@@ -43,7 +43,9 @@ export class Connection {
         const address = new URL(`/ws/events?ticket=${encodeURIComponent(ticket)}`, location.href);
         address.protocol = address.protocol.replace("http", "ws");
         const socket = (this.socket = new WebSocket(address));
-        socket.addEventListener("open", () => socket.send(JSON.stringify({ type: "subscribe", ...this.place() })));
+        socket.addEventListener("open", () => {
+            for (const place of [this.place()].flat()) socket.send(JSON.stringify({ type: "subscribe", ...place }));
+        });
         socket.addEventListener("message", ({ data }) => this.socket === socket && this.hear(JSON.parse(data)));
         socket.addEventListener("close", ({ code, reason }) => this.socket === socket && this.closed(code, reason));
         this.watch();

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from agents.models import Agent
-from aispinner.core.admin_base import roles_of, sees_all
+from aispinner.core.admin_base import roles_of, sees_all, watched
 from integrations.models import Account, ElevenLabsKey, PhoneProvider
 from telephony.admin import health
 from telephony.admin.attention import attention, needs_bridges
@@ -34,6 +34,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "parts": _parts(request),
         "steps": steps if not all(step["done"] for step in steps) else [],
         "period": _period(request),
+        "watched": watched(request),
     }
 
 

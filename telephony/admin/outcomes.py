@@ -21,7 +21,7 @@ UTC = ZoneInfo("UTC")
 
 def outcomes(run: Run, *, now: datetime) -> SafeString:
     """The card of a campaign's page."""
-    span = Span(since=run.created_at, until=max(now, run.created_at), zone=UTC)
+    span = Span(since=run.created_at, until=max(run.finished_at or now, run.created_at), zone=UTC)
     groups = groups_of(workspace_id=run.workspace_id, span=span, run_id=run.pk)
     groups = [group for group in groups if group.status != CallStatus.CANCELLED]
     ended = count([group for group in groups if group.outcome], lambda group: group.outcome)

@@ -97,7 +97,7 @@ def facts(run: Run) -> list[tuple[str, object]]:
 def _figures(run: Run, *, now: datetime) -> list[tuple[str, str, str]]:
     progress = run.progress
     ended = progress.success + progress.failed
-    rate = f"{progress.success * 100 // ended}%" if ended else "—"
+    rate = f"{progress.success / ended:.0%}" if ended else "—"
     average = duration(progress.total_duration_sec // progress.success) if progress.success else "—"
     lines = f"{progress.in_flight} / {run.max_concurrent}"
     return [

@@ -26,7 +26,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
-from aispinner.core.admin_base import ConsoleAdmin, roles_of
+from aispinner.core.admin_base import ConsoleAdmin, roles_of, watched
 from aispinner.core.admin_confirm import ask, is_confirmed
 from aispinner.core.admin_html import muted, two_lines, when
 from aispinner.core.errors import Invalid, Problem
@@ -113,6 +113,7 @@ class RunAdmin(ConsoleAdmin[Run]):
         changelist = super().get_changelist_instance(request)
         for run in changelist.result_list:
             run.may_operate = self.may_operate(request, run)
+        changelist.watched = watched(request)  # type: ignore[attr-defined]
         return changelist
 
     # --- who may --------------------------------------------------------------------------------
@@ -160,7 +161,8 @@ class RunAdmin(ConsoleAdmin[Run]):
 
     def live_list(self, request: HttpRequest) -> JsonResponse:
         """The moving cells of the campaigns named by `ids`."""
-        ids = [int(each) for each in request.GET.get("ids", "").split(",") if each.isascii() and each.isdigit()]
+        words = request.GET.get("ids", "").split(",")
+        ids = [int(word) for word in words if word.isascii() and word.isdigit() and len(word) < 19]
         parts: dict[str, SafeString] = {}
         live = False
         for run in self._runs(request).filter(pk__in=ids[:MOST_LIVE_ROWS]):

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from aispinner.core.models import NodeType, Workspace
+from aispinner.core.models import AuditEntry, NodeType, Workspace
 from integrations.models import Account, ElevenLabsKey, PhoneProvider
 from telephony.models import Chunk, Run, RunStatus
 from tests.admin.conftest import PLANTED, World
@@ -42,6 +42,27 @@ def test_a_key_is_checked_at_elevenlabs_and_never_shown_again(
     assert (key.title, key.last4, key.key) == ("Mine", "5678", "sk_live_12345678")
     followed = browser.get(response.headers["Location"]).content.decode()
     assert "sk_live" not in followed
+
+
+def test_check_now_asks_elevenlabs_and_tells_what_it_says(
+    sim: Sim, owner: User, workspace: Workspace, browser_of: BrowserOf
+) -> None:
+    browser = browser_of(owner)
+    browser.post(reverse(KEY_ADD), {"workspace": workspace.pk, "title": "Mine", "key": "sk_live_12345678"})
+    key = ElevenLabsKey.objects.get()
+    ElevenLabsKey.objects.update(status="refused", checked_at=None)
+    page = browser.get(reverse("admin:integrations_elevenlabskey_change", args=(key.pk,))).content.decode()
+    check = reverse("admin:integrations_elevenlabskey_check", args=(key.pk,))
+    assert f'"{check}"' in page
+    assert "works" in said(browser.post(check))
+    key.refresh_from_db()
+    assert (key.status, key.checked_at is not None) == ("working", True)
+    assert AuditEntry.objects.filter(action="key.checked", user=owner).count() == 1
+    ElevenLabsKey.objects.filter(pk=key.pk).update(key="sk_invalid_1")
+    listed = {"action": "check_selected", "_selected_action": [str(key.pk)]}
+    assert "refuses this key" in said(browser.post(reverse("admin:integrations_elevenlabskey_changelist"), listed))
+    key.refresh_from_db()
+    assert key.status == "refused"
 
 
 def test_a_refused_key_is_not_kept_nor_given_back(
