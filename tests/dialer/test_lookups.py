@@ -10,11 +10,12 @@ import requests
 from django.utils import timezone
 from pytest_django import Settings
 
+from integrations.calls import CallReport, Phase
 from integrations.models import PhoneProvider
 from telephony.dialer.advance import advance_run
 from telephony.dialer.chunks import advance_chunk
 from telephony.dialer.claims import claim, submit_timeout
-from telephony.dialer.records import dissolve_chunk, record_submission
+from telephony.dialer.records import dissolve_chunk, record_submission, take_in
 from telephony.models import Call, Chunk, ChunkStatus, RecipientStatus, Run, RunStatus
 from telephony.services import cancel_run, pause_run, resume_run
 from tests.bells import Bells
@@ -115,6 +116,51 @@ def test_it_is_found_by_its_conversations_where_the_batch_is_not_listed(provider
         finish(bells, run)
     assert provider.dialled() == called
     assert run.chunks.get().external_id == provider.batches()[0]["id"]
+
+
+def test_what_an_event_has_told_of_one_call_proves_that_its_submission_arrived(
+    provider: Provider, bells: Bells
+) -> None:
+    run = provider.campaign(called := numbers(2), max_concurrent=2)
+
+    def hidden(request: requests.PreparedRequest, send: Send) -> requests.Response:
+        if LISTED in str(request.url):
+            return answer(request, 200, {"batch_calls": [], "next_doc": None, "has_more": False})
+        if "user_id=" in str(request.url):
+            return answer(request, 200, {"conversations": [], "next_cursor": None, "has_more": False})
+        return send(request)
+
+    provider.at_submit("internal_error", when="after")
+    look(bells)
+    told = CallReport(phase=Phase.IN_PROGRESS, conversation_id="conv_told")
+    take_in({run.calls.earliest("pk").pk: told}, now=timezone.now())
+    with over_the_wire(hidden):
+        for _ in range(3):
+            one_more_minute()
+            look(bells)
+    assert chunk_of(run).status == ChunkStatus.DIALING
+    later(minutes=30)
+    finish(bells, run)
+    assert provider.dialled() == called
+    check_rows()
+
+
+def test_a_chunk_that_is_sent_anew_is_looked_up_anew(provider: Provider, bells: Bells) -> None:
+    run = provider.campaign(called := numbers(2), max_concurrent=2)
+    provider.at_submit("rate_limit_exceeded")
+    look(bells)
+    # A blank look, just before the refusal was written down.
+    assert run.chunks.filter(status=ChunkStatus.RATE_LIMITED).update(first_look_at=timezone.now())
+    provider.at_submit("internal_error")
+    one_more_minute()
+    look(bells)
+    later_than_any_request()
+    look(bells)
+    assert chunk_of(run).status == ChunkStatus.UNKNOWN, "one blank look was enough"
+    one_more_minute()
+    finish(bells, run)
+    assert provider.dialled() == called
+    check_rows()
 
 
 def test_it_is_found_by_its_batch_before_anything_of_it_was_dialled(provider: Provider, bells: Bells) -> None:

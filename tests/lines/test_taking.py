@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.utils import timezone
 
 from integrations.asterisk.client import Ari, Login, open_ari
-from telephony.models import Call, Dial, PbxLink, RunStatus
+from telephony.models import Call, Chunk, Dial, PbxLink, RunStatus
 from telephony.voice.lines import rows
 from telephony.voice.lines.book import Book
 from telephony.voice.lines.lease import Lease
 from telephony.voice.lines.placing import Placing
 from telephony.voice.lines.providers import Pbx, account_name, digest_of, pbxes
+from telephony.voice.lines.told import end_unseen
 from telephony.voice.threads import aside
 from tests.bells import Bells
 from tests.dialer.provider import finish, look, numbers
@@ -51,6 +54,30 @@ async def break_while_taking(pbx: Pbx, link: Open) -> None:
     await aside(link.commit)
     await asyncio.gather(placing, return_exceptions=True)
     await book.close()
+
+
+def hold_the_chunk() -> None:
+    Chunk.objects.select_for_update().get()
+
+
+def test_the_end_of_a_call_is_written_before_its_chunk_is_waited_for(house: House, bells: Bells) -> None:
+    house.campaign(numbers(1))
+    [pbx] = pbxes()
+    rows.link_up(pbx.account_id, session="sock_1", login=digest_of(pbx.login), version="")
+    look(bells)
+    [taken] = rows.take(pbx.account_id, session="sock_1", most={next(iter(pbx.providers)): 1})
+    taken.dial.answered_at = timezone.now()
+    end_unseen(taken.dial, now=timezone.now())
+    Chunk.objects.update(next_at=timezone.now() + timedelta(minutes=1))
+    with rivals() as start:
+        chunk = Open(start, hold_the_chunk)
+        written = start(rows.write, pbx.account_id, session="sock_1", dials=[taken.dial], stops={})
+        somebody_waits()
+        ended = Call.objects.get().outcome  # who waited with its counters in hand would meet a pause
+        chunk.commit()
+        written.result()
+    assert ended == "answered"
+    assert Chunk.objects.filter(next_at__lt=timezone.now() + timedelta(seconds=10)).exists()
 
 
 def test_rows_whose_taking_was_never_answered_for_are_given_back(
