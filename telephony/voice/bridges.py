@@ -103,7 +103,8 @@ def close_session(*, call_id: str, reason: str) -> bool:
 
 def answer_of(room: Room, method: str, path: str, body: Any) -> Any:
     """What the bridge's control API answers, as JSON. BridgeRefusedError where it refuses or does not answer."""
-    headers = {"Authorization": f"Bearer {control_token(room.bridge_id)}"}
+    authorization = f"Bearer {control_token(room.bridge_id)}"
+    headers = {"Authorization": authorization, "Connection": "close"}  # one that is kept may be gone when it is used
     try:
         reply = send(Request(method=method, base_url=room.address, path=path, headers=headers, body=body))
         answer = reply.json()

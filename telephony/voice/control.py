@@ -60,19 +60,20 @@ class Control:
         return {"call_id": call_id}
 
     def _phone_leg(self, media: Any) -> Leg:
-        if not isinstance(media, dict) or media.get("sample_rate") not in KIND_OF_RATE:
+        rate = media.get("sample_rate") if isinstance(media, dict) else None
+        if not isinstance(media, dict) or not isinstance(rate, int) or rate not in KIND_OF_RATE:
             raise RefusedError(422, "bad_media")
         if media.get("kind") == "audiosocket":
             try:
                 uuid = UUID(_text(media, "uuid"))
             except ValueError:
                 raise RefusedError(422, "bad_media") from None
-            return AudioSocketLeg(server=self._audio_sockets, uuid=uuid, rate=media["sample_rate"])
+            return AudioSocketLeg(server=self._audio_sockets, uuid=uuid, rate=rate)
         return MediaSocketLeg(
             url=_text(media, "url"),
             username=_text(media, "username"),
             password=_text(media, "password"),
-            rate=media["sample_rate"],
+            rate=rate,
         )
 
     async def _web(self, _request: Request, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from aispinner.core.crash_points import Point
 from aispinner.local.errors import StoppedError as StoppedWhileStarting
 from aispinner.local.terminal import Screen
 from tests.chaos.house import LINES, House, house
+from tests.chaos.over_pbx import over_pbx
 from tests.chaos.plan import plan_for
 from tests.chaos.storm import Evidence, StoppedError, Storm
 from tests.chaos.verdict import Verdict, judge
@@ -39,6 +40,7 @@ COLUMNS = (
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     options = argparse.ArgumentParser(prog="./dev chaos", description=__doc__)
+    options.add_argument("--stack", choices=["elevenlabs", "custom_voice"], default="elevenlabs", help="what dials")
     options.add_argument("--seed", type=int, default=1, help="the first seed (default: 1)")
     options.add_argument("--seeds", type=int, default=1, help="how many, one after the other (default: 1)")
     options.add_argument("--minutes", type=float, help="go on with further seeds for so long")
@@ -106,9 +108,11 @@ class Report:
 def main(arguments: Sequence[str]) -> int:
     """Play the seeds; 1 where anything that always holds did not hold."""
     options = parser().parse_args(arguments)
+    if options.stack == "custom_voice":
+        return over_pbx(options)
     report = Report(Screen())
     try:
-        with house(keep=options.keep) as ours:
+        with house(keep=options.keep, kind=House) as ours:
             report.screen.remark(f"logs in {ours.folder}" if options.keep else "everything is up")
             report.heading()
             _play(ours, options, report)

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -189,8 +189,11 @@ class House:
             return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=self.env, stdout=out, stderr=log)
 
 
+Built = TypeVar("Built", bound=House)
+
+
 @contextmanager
-def house(*, keep: bool = False) -> Iterator[House]:
+def house(*, keep: bool = False, kind: type[Built]) -> Iterator[Built]:
     """A house for as long as the block runs; its folder stays where we are to `keep` it."""
     for name in (*os.environ.get(LENT, "").split(), "DATABASE_URL", "REDIS_URL"):  # databases of our own, to be killed
         os.environ.pop(name, None)
@@ -202,6 +205,6 @@ def house(*, keep: bool = False) -> Iterator[House]:
     supervisor = Supervisor(guard=guard, pauses=COME_BACK)
     try:
         with supervisor.listening():
-            yield House(folder=folder, supervisor=supervisor)
+            yield kind(folder=folder, supervisor=supervisor)
     finally:
         guard.close()

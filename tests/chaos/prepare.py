@@ -25,7 +25,24 @@ def prepare(*, campaigns: int, lines: int) -> str:
     return issue_token(user=demo.user, name="chaos")[1]
 
 
+def prepare_pbx(*, url: str, lines: int, rate: float) -> None:
+    """The demo's own Asterisk is at `url`, and takes so many calls, and so many a second."""
+    from telephony.demo import WORKSPACE_ID
+    from telephony.models import TelephonySettings
+
+    stored = TelephonySettings.objects.get(workspace=WORKSPACE_ID)
+    # Without voicemail detection, which errs: so that every outcome can be held to what the far end did.
+    changes = {"url": url, "max_concurrent": lines, "calls_per_second": rate, "amd_context": ""}
+    stored.settings_json["providers"][0] |= changes
+    stored.save()
+
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aispinner.settings")
     django.setup()
-    sys.stdout.write(json.dumps({"token": prepare(campaigns=int(sys.argv[1]), lines=int(sys.argv[2]))}) + "\n")
+    if sys.argv[1] == "--pbx":
+        prepare_pbx(url=sys.argv[2], lines=int(sys.argv[3]), rate=float(sys.argv[4]))
+        done = {}
+    else:
+        done = {"token": prepare(campaigns=int(sys.argv[1]), lines=int(sys.argv[2]))}
+    sys.stdout.write(json.dumps(done) + "\n")

@@ -18,7 +18,7 @@ def rows(prefix: str) -> Json:
     from django.db.models import Q
 
     from integrations.models import WebhookReceipt
-    from telephony.models import Call, Chunk, Run
+    from telephony.models import Call, Chunk, Run, VoiceSession
 
     runs = Run.objects.filter(name__startswith=prefix).select_related("progress")
     calls = Call.objects.filter(run__in=runs)
@@ -37,10 +37,13 @@ def rows(prefix: str) -> Json:
             for run in runs
         },
         "calls": list(
-            calls.values("call_id", "run__call_id", "subscriber_phone", "status", "reason", "conversation_id")
+            calls.values(
+                "call_id", "run__call_id", "subscriber_phone", "status", "outcome", "reason", "conversation_id"
+            )
         ),
         "chunks": dict(Chunk.objects.filter(run__in=runs).values_list("key", "run__call_id")),
         "open_chunks": Chunk.objects.exclude(Q(status="done") | Q(status="dissolved")).count(),
+        "open_sessions": VoiceSession.objects.filter(ended_at=None).count(),
         "strangers": Call.objects.filter(run=None).count(),
         "receipts_left": WebhookReceipt.objects.filter(next_at__isnull=False).count(),
         "gaps": settled.exclude(conversation_id__in=told).count(),

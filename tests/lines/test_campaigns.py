@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from socket import socket
+
 import pytest
 
 from integrations.models import Account
@@ -124,6 +126,20 @@ def test_cancelling_with_hangup_ends_live_calls_and_ringing_ones(house: House, b
         wait_for(lambda: not Call.objects.filter(ended_at=None).exists())
     assert outcomes(run) == {"answered": 2, "cancelled": 1}
     check_rows()
+
+
+def test_a_pbx_without_its_websocket_module_is_talked_to_over_audiosocket(house: House, bells: Bells) -> None:
+    house.script(["*"], outcome="answered", talk_secs=20)
+    house.fault("refuse", endpoint="POST /channels/externalMedia", status=500, times=1)
+    run = house.campaign(numbers(1))
+    with holding():
+        until_up()
+        look(bells)
+        wait_for(lambda: house.bridge.media)
+        assert isinstance(next(iter(house.bridge.media.values())), socket)
+        finish(bells, run)
+    assert outcomes(run) == {"answered": 1}
+    assert house.state()["channels"] == []
 
 
 def test_no_more_calls_are_up_than_the_pbx_has_lines_and_no_more_are_placed_in_a_second_than_allowed(

@@ -213,8 +213,13 @@ def test_the_control_api_is_closed_to_others(bridge: Bridge) -> None:
     assert requests.get(f"{address}/healthz", timeout=5).status_code == 200
     assert requests.post(f"{address}/sessions/web", json={"call_id": "x", "sdp": ""}, timeout=5).status_code == 401
     headers = {"Authorization": f"Bearer {control_token(bridge.house.bridge_id)}"}
-    for body in (b"nonsense", b"[]", b'{"call_id": 1}', b'{"call_id": "x", "media": 1}'):
+    rates = [b'{"call_id": "x", "media": {"kind": "audiosocket", "uuid": "x", "sample_rate": %s}}' % rate
+             for rate in (b"[]", b"{}", b"null", b"7", b'"8000"', b"8000")]  # fmt: skip
+    for body in (b"nonsense", b"[]", b"[" * 5000, b"\xff", b'{"call_id": 1}', b'{"call_id": "x", "media": 1}', *rates):
         answer = requests.post(f"{address}/sessions/phone", data=body, headers=headers, timeout=5)
         assert answer.status_code == 422
+    large = requests.post(f"{address}/sessions/phone", data=b" " * 300_000 + b"{}", headers=headers, timeout=5)
+    assert (large.status_code, large.json()) == (422, {"reason": "bad_body"})
+    assert not bridge.house.held
     unknown = requests.post(f"{address}/sessions/x/end", json={"reason": "x"}, headers=headers, timeout=5)
     assert unknown.status_code == 404

@@ -153,13 +153,34 @@ def test_without_a_bridge_the_start_says_so(db: None, agent: Agent, api: APIClie
     assert not Call.objects.exists()
 
 
-@pytest.mark.parametrize("sdp", ["v=0", "nonsense", "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", "m=\r\n" * 50])
+@pytest.mark.parametrize(
+    "sdp",
+    [
+        "v=0",
+        "nonsense",
+        "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n",
+        "m=\r\n" * 50,
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n" * 1500,
+    ],
+)
 def test_an_offer_that_is_none_is_refused(bridge: Bridge, agent: Agent, api: APIClient, sdp: str) -> None:
     answer = api.post("/webcall/start", {**START, "sdp": sdp})
     assert answer.status_code == 422
     assert answer.json()["errors"]["sdp"]
     assert not Call.objects.exists()
     assert not bridge.house.held
+
+
+def test_an_offer_with_a_thousand_addresses_to_knock_at_is_refused(
+    bridge: Bridge, agent: Agent, loop: Loop, api: APIClient
+) -> None:
+    browser = loop.run(_browser())
+    sdp = loop.run(browser.offer())
+    candidates = "".join(f"a=candidate:{n} 1 udp 1 192.0.2.1 {n} typ host\r\n" for n in range(1, 900))
+    answer = api.post("/webcall/start", {**START, "sdp": sdp + candidates})
+    loop.run(browser.close())
+    assert (answer.status_code, bridge.house.held) == (422, {})
+    assert not Call.objects.exists()
 
 
 def test_an_agent_without_a_working_key_is_refused(db: None, agent: Agent, api: APIClient) -> None:

@@ -25,6 +25,7 @@ from telephony.voice.speech import Speech
 RATE = 16000  # what agents speak and hear unless told otherwise; Opus does the rest
 CONNECTED_WITHIN = 20.0  # seconds from our answer to the first sound
 LONGEST_SDP = 64 * 1024
+MOST_LINES = {"m=": 8, "a=candidate:": 60}  # browsers offer fewer; every candidate is an address to knock at
 _LATE_SECS = 0.2
 
 
@@ -51,7 +52,7 @@ class WebRTCLeg:
 
     async def answer(self, sdp: str) -> str:
         """Our SDP to the browser's, with all our candidates in it. BadOfferError."""
-        if len(sdp) > LONGEST_SDP:
+        if len(sdp) > LONGEST_SDP or any(sdp.count(line) > most for line, most in MOST_LINES.items()):
             raise BadOfferError
         try:
             await self._peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))

@@ -96,9 +96,11 @@ class Holder:
 
     async def _by_a_stranger(self) -> bool:
         """Not by another process of ours, to which a database that was away for a moment gave the lease."""
-        while (mine := await aside(self._lease.is_held) or await aside(self._lease.take)) is None:
+        while not await aside(self._lease.is_held):
+            if (taken := await aside(self._lease.take)) is not None:
+                return taken
             await asyncio.sleep(STAND_BY)
-        return mine
+        return True
 
     async def _taken(self) -> None:
         """Only whoever set this up can tell the two apart: say why, stay away until settings or process change."""

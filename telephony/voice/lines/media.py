@@ -47,12 +47,8 @@ async def join(ari: Ari, call_id: str, *, provider: Provider, begun: asyncio.Fut
 
     NotJoinedError where no bridge takes the call, or Asterisk does not carry it there.
     """
-    with_websocket = provider.media == "websocket" or (provider.media == "auto" and ari.version.has_websocket_media)
     try:
-        if with_websocket:
-            await _over_websocket(ari, call_id, begun)
-        else:
-            await _over_audiosocket(ari, call_id, begun)
+        await _carry(ari, call_id, provider=provider, begun=begun)
         if not await asyncio.wait_for(begun, MEDIA_WITHIN):
             raise NotJoinedError(BRIDGE_LOST)
         _check(await ari.ask("POST", "bridges", body={"type": "mixing", "bridgeId": call_id}))
@@ -67,6 +63,19 @@ async def take_down(ari: Ari, call_id: str) -> None:
     with suppress(ProviderError):
         await ari.ask("DELETE", f"channels/{media_id(call_id)}")
         await ari.ask("DELETE", f"bridges/{call_id}")
+
+
+async def _carry(ari: Ari, call_id: str, *, provider: Provider, begun: asyncio.Future[bool]) -> None:
+    """By the newer way where the PBX has it: which modules are loaded, its version does not tell, but its refusal."""
+    if provider.media == "websocket" or (provider.media == "auto" and ari.version.has_websocket_media):
+        try:
+            await _over_websocket(ari, call_id, begun)
+        except ProviderError as error:
+            if provider.media == "websocket" or error.answer is not Answer.REFUSED:
+                raise
+        else:
+            return
+    await _over_audiosocket(ari, call_id, begun)
 
 
 async def _over_websocket(ari: Ari, call_id: str, begun: asyncio.Future[bool]) -> None:
