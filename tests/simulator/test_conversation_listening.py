@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import wave
+
 import pytest
 
 from tests.simulator.helpers import Caller, eventually
@@ -40,6 +43,19 @@ def test_speech_and_then_silence_is_a_turn(sim: Caller) -> None:
         assert talk.until("agent_response")["agent_response"] == "Fine."
         talk.until("audio")
     assert talk.kinds() == ["conversation_initiation_metadata", "user_transcript", "agent_response"]
+
+
+def test_what_the_user_said_can_be_heard_afterwards(sim: Caller) -> None:
+    with talking(signed(sim)) as talk:
+        conversation_id = talk.until("conversation_initiation_metadata")["conversation_id"]
+        talk.say(tone(0.4))
+        eventually(lambda: marks(sim, conversation_id, "user_finished"))
+    answer = sim.http.get(f"/_sim/sockets/{conversation_id}/heard.wav")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "audio/wav")
+    with wave.open(io.BytesIO(answer.content)) as file:
+        assert file.getframerate() == 16_000
+        assert tone(0.4) in file.readframes(file.getnframes())
+    assert sim.http.get("/_sim/sockets/conv_unknown/heard.wav").status_code == 404
 
 
 def test_a_client_that_falls_silent_by_sending_nothing_has_finished_too(sim: Caller) -> None:

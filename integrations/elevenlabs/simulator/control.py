@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import dataclasses
 import time
@@ -20,6 +21,7 @@ from .faults import FAULTS, parse_rules
 from .simulator import Simulator
 from .small_talk import FAULTS as VOICE_FAULTS
 from .small_talk import VoiceScript
+from .sounds import wav
 from .stories import OUTCOMES, RESULTS, Script
 from .world import Account, Dial
 
@@ -64,6 +66,7 @@ INDEX: Json = {
         "POST /_sim/script": '{"<number or *>": {outcome, ring_secs, talk_secs, result} or null}; null takes it back',
         "POST /_sim/inbound": "{phone_number_id, from_number, agent_id?, account?, dynamic_variables?}: a call to us",
         "GET /_sim/sockets": "?conversation_id=: the last conversations over the socket, event by event, with times",
+        "GET /_sim/sockets/{conversation_id}/heard.wav": "what came from the user, 16 kHz; of the last ten",
         "POST /_sim/sockets": (
             '{"<agent_id or *>": {replies, hears, end_after, think_ms, silence_ms, words_per_second, pace, ping_secs, '
             "receive_timeout_secs, fault} or null}: how the agent behaves there; null takes it back"
@@ -188,6 +191,13 @@ async def sockets(sim: Simulator, request: Request) -> Json:
     return {"conversations": timelines}
 
 
+async def heard(sim: Simulator, request: Request) -> Response:
+    pcm = sim.sockets.heard(str(request.path_params["conversation_id"]))
+    if pcm is None:
+        raise not_found("conversation_not_found", "None of the last ten conversations over the socket has that id.")
+    return Response(await asyncio.to_thread(wav, pcm), media_type="audio/wav")
+
+
 def _voice_script(agent_id: str, given: Any) -> VoiceScript:
     fields = {field.name: field for field in dataclasses.fields(VoiceScript)}
     if not isinstance(given, dict) or not set(given) <= set(fields):
@@ -280,6 +290,7 @@ _ROUTES: tuple[tuple[str, str, Control], ...] = (
     ("GET", "/_sim/script", get_script),
     ("POST", "/_sim/script", set_script),
     ("GET", "/_sim/sockets", sockets),
+    ("GET", "/_sim/sockets/{conversation_id}/heard.wav", heard),
     ("POST", "/_sim/sockets", set_sockets),
     ("POST", "/_sim/sockets/expire", expire_sockets),
     ("POST", "/_sim/inbound", inbound),
@@ -294,9 +305,10 @@ def control_routes(sim: Simulator) -> list[Route]:
     def route(method: str, path: str, control: Control) -> Route:
         async def answer(request: Request) -> Response:
             try:
-                return JsonResponse(await control(sim, request))
+                done = await control(sim, request)
             except ApiError as error:
                 return error_response(error, trace="control")
+            return done if isinstance(done, Response) else JsonResponse(done)
 
         return Route(path, answer, methods=[method])
 

@@ -70,6 +70,7 @@ class Session:
     async def run(self) -> None:
         self._take_line()
         self._sim.sockets.opened(self._over)
+        self._sim.sockets.tracks.append((self._call.id, self._track))
         ending: Ending | Gone = Ending(1011, "The simulator starts over.")
         try:
             self._check()

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .small_talk import VoiceScript
+from .sounds import Track
 
 Json = dict[str, Any]
 VALID_SECS = 15 * 60
 _REMEMBERED = 200
+_SOUNDS_REMEMBERED = 10
 _LONGEST_TIMELINE = 5000
 
 
@@ -29,13 +31,16 @@ class Signature:
 
 @dataclass
 class Timeline:
-    """One conversation as the instrument saw it; each event has `at`, seconds since the socket was accepted."""
+    """One conversation as the instrument saw it; each event has `at`, seconds since the socket was accepted (which
+    was at `opened_at`, seconds since the epoch).
+    """
 
     account: str
     agent_id: str
     conversation_id: str = ""
     close_code: int | None = None
     events: list[Json] = field(default_factory=list)
+    opened_at: float = field(default_factory=time.time)
     _zero: float = field(default_factory=time.monotonic)
 
     def elapsed(self) -> float:
@@ -55,6 +60,7 @@ class Sockets:
     def __init__(self) -> None:
         self.scripts: dict[str, VoiceScript] = {}
         self.timelines: deque[Timeline] = deque(maxlen=_REMEMBERED)
+        self.tracks: deque[tuple[str, Track]] = deque(maxlen=_SOUNDS_REMEMBERED)  # by the conversation's id
         self._signatures: dict[str, Signature] = {}
         self._open: set[asyncio.Future[Any]] = set()
 
@@ -77,6 +83,10 @@ class Sockets:
         if found.conversation_id is not None:
             del self._signatures[token]
         return found
+
+    def heard(self, conversation_id: str) -> bytes | None:
+        """What came from the user in one of the last conversations, 16 kHz PCM; None where it is not remembered."""
+        return next((track.heard for name, track in self.tracks if name == conversation_id), None)
 
     def expire(self) -> int:
         """Let 15 minutes pass for every signature; how many there were."""

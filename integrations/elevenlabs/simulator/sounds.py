@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import wave
 from array import array
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -106,6 +108,17 @@ def pieces(text: str, secs: float, form: Format) -> tuple[bytes, ...]:
     return tuple(data[start : start + size] for start in range(0, len(data), size))
 
 
+def wav(pcm: bytes) -> bytes:
+    """A WAV file of 16 kHz PCM."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(SAMPLE_RATE)
+        written.writeframes(pcm)
+    return file.getvalue()
+
+
 class Track:
     """Both sides of a conversation on one line of time, 16 kHz PCM. Where both are heard, the agent is kept."""
 
@@ -119,6 +132,11 @@ class Track:
         if start + len(pcm) <= _place(LONGEST_SECS):
             self._user.extend(bytes(start - len(self._user)))
             self._user.extend(pcm)
+
+    @property
+    def heard(self) -> bytes:
+        """The user's side so far."""
+        return bytes(self._user)
 
     def say(self, at_secs: float, pcm: bytes) -> None:
         """A piece of the agent's, as it is played at `at_secs`."""
