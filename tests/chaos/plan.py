@@ -15,7 +15,8 @@ from aispinner.core.crash_points import Point
 Json = dict[str, Any]
 SUBMIT = "batch_calling.submit"
 POINTS_A_SEED = 6
-FEW_LINES, MANY_LINES = 14, 60  # at the provider: numbers wait there and can be taken back; or what is too much shows
+MANY_LINES, FEW_LINES = 60, 14  # at the provider: what is too much shows; or numbers wait there
+FEWEST_LINES = 4  # most of them wait there whenever somebody pauses, and can be taken back
 FROZEN_AT = (Point.SUBMIT_SENT, Point.PREPARED, Point.LOOKED_UP, Point.COUNTERS_WRITTEN)
 FROZEN = 12.0  # seconds: longer than it takes to find out that a submission has left no trace
 FROM_THE_START = frozenset(  # reached once or twice in a seed, by what people do or at the provider's first refusal
@@ -95,10 +96,16 @@ def plan_for(seed: int, *, size: int = 310, storm: float = 20.0, away: float = 0
         campaigns=campaigns,
         faults=tuple(sorted([*leave, *(_mild(storm) if mild else _faults(rng, seed, storm=storm))])),
         rules=rules[-3:] if mild else rules,
-        provider_lines=FEW_LINES if seed % 2 == 0 or Point.TAKEN_BACK in points_of(seed) else MANY_LINES,
+        provider_lines=_provider_lines(seed),
         storm=storm,
         patience=60.0 + away,
     )
+
+
+def _provider_lines(seed: int) -> int:
+    if Point.TAKEN_BACK in points_of(seed):
+        return FEWEST_LINES
+    return MANY_LINES if seed % 2 else FEW_LINES
 
 
 def points_of(seed: int) -> tuple[Point, ...]:
