@@ -108,8 +108,9 @@ def _pictures(browser: Browser, address: str) -> Iterator[str]:
     yield _picture(page, "campaign")
     page.goto("/monitor/")
     page.get_by_role("button", name="Answered", exact=True).click()
-    page.locator("#calls .call").first.click()
-    page.locator("dialog .timeline li").first.wait_for()
+    page.locator("#calls .call").filter(has_text="Answered").filter(has_text="Success").first.click()
+    page.locator("dialog .chat li.caller").first.wait_for()
+    page.locator("dialog audio").wait_for()
     yield _picture(page, "call")
     phone = browser.new_context(
         base_url=address, viewport=PHONE, color_scheme="dark", locale="en-GB", device_scale_factor=2,  # type: ignore[arg-type]

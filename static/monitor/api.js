@@ -36,7 +36,10 @@ export const post = (path, body = {}, options) => ask("POST", path, { body, ...o
 export const patch = (path, body) => ask("PATCH", path, { body });
 
 /** What to tell the person about a request that failed. */
-export const sentence = (error) => (error instanceof ApiError ? error.message : "The server cannot be reached. Try again in a moment.");
+export function sentence(error) {
+    if (!(error instanceof ApiError)) return "The server cannot be reached. Try again in a moment.";
+    return error.status === 401 ? "You are logged out. Load the page again to log in." : error.message;
+}
 
 function cookie(name) {
     const found = document.cookie.split("; ").find((each) => each.startsWith(`${name}=`));

@@ -12,7 +12,7 @@ const ENDED_EVENTS = { conversation: "Conversation begun", transcript: "Transcri
 export function wordsOf(event, words = page) {
     const { status, outcome, ...rest } = event.data ?? {};
     const facts = Object.entries(rest).filter(([name, value]) => name !== "by" && ["string", "number"].includes(typeof value) && value !== "")
-        .map(([name, value]) => (name === "duration_sec" ? clock(value) : typeof value === "string" ? plain(value) : `${plain(name)} ${value}`));
+        .map(([name, value]) => (name === "duration_sec" ? clock(value) : name.endsWith("_id") ? value : typeof value === "string" ? plain(value) : `${plain(name)} ${value}`));
     if (event.type === "status") return { ...(words.outcome[outcome] ?? words.call_status[status] ?? { label: plain(status ?? ""), tone: "idle" }), facts };
     const name = event.type.replace(/^(call|run)\./, "");
     return { label: ENDED_EVENTS[name] ?? plain(name), tone: ["transcript", "summary", "disposition", "audio"].includes(name) ? "voice" : "idle", facts };

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import requests
@@ -39,12 +39,32 @@ class Monitor:
         """Press a filter."""
         self.page.locator("#calls").get_by_role("button", name=name, exact=True).click()
 
+    def show_earlier_campaigns(self) -> None:
+        """Unfold those that have ended."""
+        self.page.locator("#campaigns details").evaluate("each => { each.open = true; }")
+
     def states(self) -> dict[str, str]:
         """What is shown of the calls that are drawn: number → state."""
         script = """rows => Object.fromEntries(rows.map(row =>
             [row.querySelector(".call-who b").textContent, row.querySelector(".badge").textContent]))"""
         found: dict[str, str] = self.rows().evaluate_all(script)
         return found
+
+    def states_of(self, calls: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """What ought to be shown of calls that have ended, as the API tells them: number → state."""
+        words = self.page.evaluate("JSON.parse(document.getElementById('page').textContent).outcome")
+        return {call["subscriber_phone"]: words[call["outcome"]]["label"] for call in calls}
+
+    def shows_the_end_of(self, run: Mapping[str, Any]) -> None:
+        """The card of a campaign that is over says what the API says of it."""
+        self.show_earlier_campaigns()
+        card = self.campaign(run["name"])
+        expect(card.locator(".badge")).to_have_text(run["status"].capitalize())
+        success, failed, of = run["success_count"], run["failed_count"], run["numbers_count"]
+        said = card.locator(".campaign-figures")
+        expect(said).to_contain_text(f"{(success + failed) * 100 // of}% {success + failed} of {of}")
+        expect(said).to_contain_text(f"{success} reached")
+        expect(said).to_contain_text(f"{failed} not reached")
 
 
 def start(stack: Stack, numbers: Sequence[str], **wishes: Any) -> str:

@@ -109,3 +109,9 @@ def test_thousands_of_calls_are_a_few_rows_on_the_page(page: Page) -> None:
     assert found["rows"] < 60
     assert found["height"] == 5000 * 58
     assert found["longest"] < 1000  # milliseconds, on a busy machine; some 30 on a quiet one
+
+
+def test_an_event_tells_its_facts_in_words_and_ids_as_they_are(ask: Ask) -> None:
+    data = {"conversation_id": "conv_a1", "duration_sec": 65, "reason": "no_answer", "by": 7}
+    told = ask("call", "m.wordsOf({type: 'conversation', data: value}, {outcome: {}, call_status: {}})", data)
+    assert (told["label"], told["facts"]) == ("Conversation begun", ["conv_a1", "1:05", "No answer"])
