@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.utils import timezone
 
 from aispinner.core import metrics
 from aispinner.core.crash_points import Point, reach
-from aispinner.core.rows import update_rows
+from aispinner.core.rows import insert_rows, update_rows
 from integrations.calls import CallReport, Outcome, Phase, Turn
 from integrations.models import WebhookEndpoint
 from telephony.dialer.bell import ring_chunks, ring_runs
@@ -106,7 +106,7 @@ class _Batch:
     today: date = field(default_factory=lambda: timezone.now().date())
     changed: list[Call] = field(default_factory=list)
     begun: list[Call] = field(default_factory=list)
-    events: list[CallEvent] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
     totals: Totals = field(default_factory=Totals)
     fates: dict[str, list[int]] = field(default_factory=dict)
     progress: dict[int, Counter[str]] = field(default_factory=dict)
@@ -311,20 +311,40 @@ def add_to_progress(progress: RunProgress, deltas: Mapping[str, int], *, version
     progress.save(update_fields=[*deltas, "recent", "version"])
 
 
-def call_event(call: Call, type_: str, data: dict[str, Any]) -> CallEvent:
+class NewEvent(NamedTuple):
+    """An event that is not stored yet. Of a call that is not stored yet either, the call gets its id before."""
+
+    workspace_id: int
+    run_id: int | None
+    call: Call | None
+    type: str
+    data: dict[str, Any]
+
+
+def call_event(call: Call, type_: str, data: dict[str, Any]) -> NewEvent:
     """An event of a call, to be written with `write_events`."""
-    return CallEvent(workspace_id=call.workspace_id, run_id=call.run_id, call=call, type=type_, data=data)
+    return NewEvent(call.workspace_id, call.run_id, call, type_, data)
 
 
-def run_event(run: Run, type_: str, data: dict[str, Any] | None = None) -> CallEvent:
+def run_event(run: Run, type_: str, data: dict[str, Any] | None = None) -> NewEvent:
     """An event of the run itself, to be written with `write_events`."""
-    return CallEvent(workspace_id=run.workspace_id, run_id=run.pk, type=type_, data=data or {})
+    return NewEvent(run.workspace_id, run.pk, None, type_, data or {})
 
 
-def write_events(events: Sequence[CallEvent], numbers: Iterable[int], at: datetime) -> None:
+def write_events(events: Sequence[NewEvent], numbers: Iterable[int], at: datetime) -> None:
     """Store events under their numbers, in order."""
-    for event, number in zip(events, numbers, strict=False):
-        event.pk, event.at = number, at
-    CallEvent.objects.bulk_create(events)
+    rows = [
+        {
+            "id": number,
+            "workspace_id": event.workspace_id,
+            "run_id": event.run_id,
+            "call_id": event.call.pk if event.call is not None else None,
+            "type": event.type,
+            "data": event.data,
+            "at": at,
+        }
+        for event, number in zip(events, numbers, strict=False)
+    ]
+    insert_rows(CallEvent, rows)
     for workspace_id in {event.workspace_id for event in events}:
         tell(workspace_id)

@@ -9,12 +9,13 @@ from functools import partial
 
 from telephony.journal.delta import read_mark
 from tests.bench.data import BIG, data_set
-from tests.bench.load import SECONDS, ask, get
+from tests.bench.load import ask, get
 from tests.bench.rows import Figures, Goal, Row
 from tests.bench.servers import Server, serving
 
 RIVALS = ("--interface", "wsgi", "--application", "tests.bench.rivals.web:application")
 OURS = ("--interface", "wsgi")
+WARM = 0.5  # seconds
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,14 @@ class Served:
     node: str
     mark: int
 
-    def rate(self, path: str, *, seconds: float = SECONDS, token: bool = True) -> float:
-        """Answers a second."""
-        return ask(self.server.port, [get(path, token=self.token if token else "")], seconds=seconds)
+    def asked(self, path: str, *, name: str = "answers", token: bool = True) -> Figures:
+        """Answers a second, and what one costs the server of the processor, without PostgreSQL's part."""
+        request = get(path, token=self.token if token else "")
+        ask(self.server.port, [request], seconds=WARM)
+        used = self.server.cpu_seconds()
+        answers = ask(self.server.port, [request])
+        used = self.server.cpu_seconds() - used
+        return {f"{name}/s": answers.rate, f"{name}: CPU ms each": used / answers.count * 1000}
 
 
 @contextmanager
@@ -41,41 +47,39 @@ def served(size: str, *arguments: str) -> Iterator[Served]:
 def last_calls(size: str) -> Figures:
     """The last 200 calls of the node that has half of them."""
     with served(size, *OURS) as ours:
-        return {"answers/s": ours.rate(f"/telephony/journal/{ours.node}")}
+        return ours.asked(f"/telephony/journal/{ours.node}")
 
 
 def last_calls_serialized(size: str) -> Figures:
     """The same by a ModelSerializer."""
     with served(size, *RIVALS) as theirs:
-        return {"answers/s": theirs.rate(f"/rival/calls/{theirs.node}")}
+        return theirs.asked(f"/rival/calls/{theirs.node}")
 
 
 def nothing_new(size: str) -> Figures:
     """A delta that holds nothing, and an answer that could not be emptier."""
     with served(size, *OURS) as ours:
-        return {
-            "answers/s": ours.rate(f"/telephony/journal/{ours.node}?since_id={ours.mark}"),
-            "empty/s": ours.rate("/healthz", token=False),
-        }
+        delta = ours.asked(f"/telephony/journal/{ours.node}?since_id={ours.mark}")
+        return {**delta, **ours.asked("/healthz", name="empty", token=False)}
 
 
 def nothing_new_counted(size: str) -> Figures:
     """The same with live aggregates."""
     with served(size, *RIVALS) as theirs:
-        return {"answers/s": theirs.rate(f"/rival/delta/{theirs.node}?since_id={theirs.mark}")}
+        return theirs.asked(f"/rival/delta/{theirs.node}?since_id={theirs.mark}")
 
 
 def with_token(size: str) -> Figures:
     """A delta, for whoever has a token; and with the token looked up each time, without a throttle."""
     with served(size, *RIVALS) as ours:
         query = f"journal/{ours.node}?since_id={ours.mark}"
-        return {"answers/s": ours.rate(f"/telephony/{query}"), "looked up/s": ours.rate(f"/looked-up/{query}")}
+        return {**ours.asked(f"/telephony/{query}"), **ours.asked(f"/looked-up/{query}", name="looked up")}
 
 
 def without_token(size: str) -> Figures:
     """The same delta, open to everybody."""
     with served(size, *RIVALS) as theirs:
-        return {"answers/s": theirs.rate(f"/open/journal/{theirs.node}?since_id={theirs.mark}")}
+        return theirs.asked(f"/open/journal/{theirs.node}?since_id={theirs.mark}")
 
 
 def _times(mine: Figures, theirs: Figures) -> float:
@@ -104,6 +108,7 @@ DELTA = Row(
             unit="x",
         ),
     ),
+    quick=(partial(nothing_new, "10k"), partial(nothing_new_counted, "10k")),
 )
 AUTH = Row(
     name="auth",
@@ -111,4 +116,5 @@ AUTH = Row(
     measure=partial(with_token, "1M"),
     rival=partial(without_token, "1M"),
     goals=(Goal(what="answers/s against open", figure=_times, at_least=0.9, unit="x"),),
+    quick=(partial(with_token, "10k"), partial(without_token, "10k")),
 )

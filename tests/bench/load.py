@@ -41,10 +41,9 @@ class Answers:
         return self.count / self.seconds
 
 
-def ask(port: int, requests: Sequence[bytes], *, seconds: float = SECONDS, connections: int = CONNECTIONS) -> float:
-    """Answers a second to these requests, over and over for a while, after a moment of warming up."""
-    _run(port, [cycle(requests) for _ in range(connections)], seconds=seconds / 4)
-    return _run(port, [cycle(requests) for _ in range(connections)], seconds=seconds).rate
+def ask(port: int, requests: Sequence[bytes], *, seconds: float = SECONDS, connections: int = CONNECTIONS) -> Answers:
+    """The answers to these requests, sent over and over for a while."""
+    return _run(port, [cycle(requests) for _ in range(connections)], seconds=seconds)
 
 
 def send_all(port: int, queues: Sequence[Sequence[bytes]]) -> float:

@@ -50,7 +50,7 @@ def serving(*arguments: str, environment: Mapping[str, str] | None = None) -> It
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 180  # on a machine that is busy with other things
     while time.monotonic() < until:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

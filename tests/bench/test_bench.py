@@ -1,0 +1,52 @@
+"""The bench's own arithmetic; and that it runs, with little, from an empty database to its table."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bench.lines import busy, ideal
+from tests.bench.rows import Goal, Row, run
+from tests.bench.servers import ROOT
+
+
+def test_the_ideal_window_gives_a_free_line_the_next_number_at_once() -> None:
+    assert ideal([5, 1, 1, 1, 1], lines=2) == 5
+    assert ideal([1, 1, 1, 5], lines=2) == 6
+
+
+def test_lines_are_busy_as_far_as_calls_fill_them_until_the_last_is_placed() -> None:
+    assert busy([(0, 2), (0, 4), (2, 4), (4, 9)], lines=2) == 1
+    assert busy([(0, 2), (2, 4), (4, 9)], lines=2) == 0.5
+
+
+def test_the_figure_is_of_medians_and_the_rival_begins_every_other_round() -> None:
+    order: list[str] = []
+    values = iter([1, 9, 2, 100, 3, 9])
+
+    def measured(name: str) -> dict[str, float]:
+        order.append(name)
+        return {"rate": next(values)}
+
+    goal = Goal(what="rate", figure=lambda mine, theirs: mine["rate"] / theirs["rate"], at_least=10)
+    row = Row(name="x", says="", measure=lambda: measured("ours"), rival=lambda: measured("rival"), goals=(goal,))
+    [(_, figure, kept)] = run(row, rounds=3, told=lambda line: None).verdicts()
+    assert order == ["ours", "rival", "rival", "ours", "ours", "rival"]
+    assert (figure, kept) == (3 / 9, False)
+
+
+@pytest.mark.e2e
+def test_it_runs_from_an_empty_database_to_its_table(tmp_path: Path) -> None:
+    lent = os.environ.get("AISPINNER_LENT", "").split()
+    env = {name: value for name, value in os.environ.items() if name not in lent}
+    told = tmp_path / "figures.json"
+    argv = [sys.executable, "-m", "aispinner.local", "bench", "--quick", "journal", "cursors", "--json", str(told)]
+    bench = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert bench.returncode == 0, bench.stderr
+    assert "rows lost" in bench.stdout
+    assert [row["row"] for row in json.loads(told.read_text())] == ["journal", "cursors"]
