@@ -15,7 +15,7 @@ from pathlib import Path
 from aispinner.core.crash_points import Point
 from aispinner.local.errors import StoppedError as StoppedWhileStarting
 from aispinner.local.terminal import Screen
-from tests.chaos.house import LINES, House, house
+from tests.chaos.house import LINES, House, SmallHouse, house
 from tests.chaos.over_pbx import over_pbx
 from tests.chaos.plan import plan_for
 from tests.chaos.storm import Evidence, StoppedError, Storm
@@ -112,7 +112,7 @@ def main(arguments: Sequence[str]) -> int:
         return over_pbx(options)
     report = Report(Screen())
     try:
-        with house(keep=options.keep, kind=House) as ours:
+        with house(keep=options.keep, kind=SmallHouse if options.mild else House) as ours:
             report.screen.remark(f"logs in {ours.folder}" if options.keep else "everything is up")
             report.heading()
             _play(ours, options, report)

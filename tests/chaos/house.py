@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from httpx import Client, HTTPError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -30,6 +31,7 @@ from aispinner.local.valkey import free_port
 Json = dict[str, Any]
 HOST = "127.0.0.1"
 SPEED = 100  # simulated seconds in one: a call takes about a second
+DEMO_KEY, WEBHOOKS = "sk_demo_0123456789abcdef", "/v1/workspace/webhooks"
 LINES = 30  # of the account that all campaigns share
 CAMPAIGNS = 5
 COME_BACK = (0.2, 0.4, 0.8, 1.5)  # seconds: who is killed ten times a minute shall not wait for ever
@@ -45,6 +47,8 @@ QUICK = {  # the waits of the engine, their order kept: a lookup after twice a r
 
 class House:
     """Running processes. `die` ends one of them; `wait` lets time pass, in which the dead come back."""
+
+    workers = 2
 
     def __init__(self, *, folder: Path, supervisor: Supervisor, campaigns: int = CAMPAIGNS) -> None:
         self.folder = folder
@@ -88,8 +92,7 @@ class House:
             self._supervisor.start(program)
             for program in (
                 self._program("web", "-m", "aispinner.serving", "--host", HOST, "--port", port),
-                self._program("worker-1", *worker, "-n", "one@%h"),
-                self._program("worker-2", *worker, "-n", "two@%h"),
+                *(self._program(f"worker-{n}", *worker, "-n", f"{n}@%h") for n in range(1, self.workers + 1)),
                 self._program("beat", *celery, "beat", "--pidfile=", "--schedule", str(self.folder / "beat")),
             )
         ]
@@ -175,6 +178,19 @@ class House:
         except OSError:
             return None
 
+    def switch_webhooks_on(self) -> bool:
+        """The provider switches one off that has failed ten times and never succeeded, as on a busy machine it may."""
+        account = Client(base_url=self.simulator, headers={"xi-api-key": DEMO_KEY}, timeout=5.0, trust_env=False)
+        try:
+            with account:
+                hooks = account.get(WEBHOOKS).raise_for_status().json()["webhooks"]
+                for hook in hooks:
+                    wanted = {"name": hook["name"], "is_disabled": False}
+                    account.patch(f"{WEBHOOKS}/{hook['webhook_id']}", json=wanted).raise_for_status()
+        except HTTPError:
+            return False
+        return True
+
     def ask(self, *arguments: str) -> str:
         """Run a program of ours to its end, beside the others; what it wrote."""
         argv = [sys.executable, *arguments]
@@ -187,6 +203,12 @@ class House:
         """Start a program of ours that goes on beside; its words go to `said`."""
         with said.open("wb") as out, (self.folder / "people.log").open("ab") as log:
             return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=self.env, stdout=out, stderr=log)
+
+
+class SmallHouse(House):
+    """Fewer processes to start: for a taste of chaos."""
+
+    workers = 1
 
 
 Built = TypeVar("Built", bound=House)

@@ -58,6 +58,7 @@ class Storm:
         account = {"default": {"concurrency": self._plan.provider_lines}}
         self._insist(lambda: self._house.provider("/_sim/accounts", account))
         self._insist(lambda: self._house.order(list(self._plan.rules)))
+        self._insist(self._house.switch_webhooks_on)
         people = self._let_people_in()
         for fault in self._plan.faults:
             self._wait_until(self._began + fault.at)

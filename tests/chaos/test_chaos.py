@@ -25,14 +25,14 @@ Json = dict[str, Any]
 @pytest.mark.xdist_group("stack")
 def test_killed_processes_cost_no_number_and_dial_none_twice(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
-    options = ["--mild", "--numbers", "60", "--storm", "4", "--least-faults", "5", "--json", str(found)]
+    options = ["--mild", "--numbers", "40", "--storm", "4", "--least-faults", "4", "--json", str(found)]
     lent = os.environ.get("AISPINNER_LENT", "").split()
     env = {name: value for name, value in os.environ.items() if name not in lent}
     argv = [sys.executable, "-m", "aispinner.local", "chaos", *options]
     ended = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     [seed] = json.loads(found.read_text())["seeds"]
-    assert (seed["numbers"], seed["twice"], seed["violations"]) == (60, 0, [])
+    assert (seed["numbers"], seed["twice"], seed["violations"]) == (40, 0, [])
 
 
 @pytest.mark.unit
