@@ -181,6 +181,20 @@ LOOKED_UP = (
         f"{LOOKUPS}it_is_found_by_its_conversations_where_the_batch_is_not_listed",
     ),
     Removal(
+        "lookup: what an event has told of one of the calls",
+        "telephony/stacks/elevenlabs.py",
+        "Trace.FOUND if heard_of else Trace.NO_TRACE",
+        "Trace.NO_TRACE",
+        f"{LOOKUPS}what_an_event_has_told_of_one_call_proves_that_its_submission_arrived",
+    ),
+    Removal(
+        "lookup: anew, where a chunk is sent anew",
+        f"{D}claims.py",
+        ", first_look_at=None)",
+        ")",
+        f"{LOOKUPS}a_chunk_that_is_sent_anew_is_looked_up_anew",
+    ),
+    Removal(
         "lookup: what is unknown is asked about, never submitted again at once",
         f"{D}records.py",
         "status=ChunkStatus.UNKNOWN, reason=error.reason.value)",
