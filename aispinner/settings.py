@@ -223,7 +223,11 @@ CELERY_BEAT_SCHEDULE = {
     "heartbeat": {"task": "aispinner.core.tasks.heartbeat", "schedule": 5, "options": {"expires": 10}},
     "forget": {"task": "aispinner.core.tasks.forget", "schedule": 3600, "options": {"expires": 600}},
     "lost_voices": {"task": "telephony.tasks.end_lost_sessions", "schedule": 1, "options": {"expires": 5}},
-    "prune": {"task": "telephony.tasks.prune", "schedule": crontab(hour="3", minute="30")},
+    "prune": {
+        "task": "telephony.tasks.prune",
+        "schedule": crontab(hour="3", minute="30"),
+        "options": {"expires": 3600},
+    },
     "watch": {"task": "telephony.tasks.watch", "schedule": 30, "options": {"expires": 30}},
     "sweep": {"task": "telephony.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": 10}},
 }

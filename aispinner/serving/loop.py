@@ -12,6 +12,7 @@ from typing import TypeVarTuple, Unpack
 from granian import loops
 
 Arguments = TypeVarTuple("Arguments")
+HEAD_START = 0.3  # seconds in which whoever is connected is told, before granian begins to stop
 _listeners: list[Callable[[], object]] = []
 
 
@@ -29,7 +30,7 @@ class Loop(asyncio.SelectorEventLoop):
         def told() -> None:
             for listener in _listeners:
                 listener()
-            callback(*args)
+            self.call_later(HEAD_START, callback, *args)  # granian cuts sockets off at once
 
         super().add_signal_handler(sig, told)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
-from django.contrib.auth.signals import user_logged_out
+from django.contrib.sessions.models import Session
 from django.db.models.signals import post_delete, post_save
 
 from aispinner.core.models import ApiToken, Membership
@@ -18,7 +19,7 @@ def watch_access() -> None:
     post_delete.connect(_membership_changed, sender=Membership, dispatch_uid="realtime")
     post_save.connect(_membership_changed, sender=Membership, dispatch_uid="realtime")
     post_save.connect(_user_changed, sender=User, dispatch_uid="realtime")
-    user_logged_out.connect(_logged_out, dispatch_uid="realtime")
+    post_delete.connect(_login_gone, sender=Session, dispatch_uid="realtime")
 
 
 def _token_gone(sender: type[ApiToken], instance: ApiToken, **_: Any) -> None:
@@ -37,6 +38,8 @@ def _user_changed(sender: type[User], instance: User, *, created: bool, **_: Any
         tell_access(instance.pk)
 
 
-def _logged_out(sender: type[User] | None, user: User | None, **_: Any) -> None:
-    if user is not None:
-        tell_access(user.pk)
+def _login_gone(sender: type[Session], instance: Session, **_: Any) -> None:
+    """The row's end, not `user_logged_out`: that is sent before the session goes, and who looks then finds it good."""
+    user_id = instance.get_decoded().get(SESSION_KEY)
+    if user_id is not None:
+        tell_access(int(user_id))
