@@ -15,6 +15,8 @@ from celery import current_app
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import caches
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 from aispinner.core.auth import issue_token
@@ -67,6 +69,16 @@ def nothing_left_of_other_tests() -> None:
     """An empty cache (attempts are counted there), and no request's id in the log."""
     caches["default"].key_prefix = f"{RUN}{token_hex(4)}"
     structlog.contextvars.clear_contextvars()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """pytest-django's; threads that outlive their test by a moment may still be connected to what is dropped."""
+    yield
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        cursor.execute(others, cursor.fetchone())
 
 
 @pytest.fixture(scope="session", autouse=True)
