@@ -37,41 +37,42 @@ def apply_receipts(endpoint_id: int) -> None:
     """Apply what has arrived at an endpoint and is due. Several workers at once share it; twice is as good as once."""
     again = True
     while again:
-        while _apply_some(endpoint_id) == AT_ONCE:
+        while _apply_some(endpoint_id):
             pass
         again = learn_conversations(endpoint_id)
 
 
-def _apply_some(endpoint_id: int) -> int:
+def _apply_some(endpoint_id: int) -> bool:
+    """One round; whether another may find something that is due."""
     now = timezone.now()
     try:
         with transaction.atomic():
             receipts = _due(endpoint_id, now=now, most=AT_ONCE)
             reach(Point.RECEIPTS_TAKEN)
-            limits = _apply(receipts, now=now)
+            limits, left = _apply(receipts, now=now)
             reach(Point.RECEIPTS_APPLIED)
     except DayTurnedError:
-        return AT_ONCE  # do it again
+        return True
     except (DataError, IntegrityError):
         return _one_by_one(endpoint_id, now=now)
     stop_runs(limits, now=now)
-    return len(receipts)
+    return left or len(receipts) == AT_ONCE
 
 
-def _one_by_one(endpoint_id: int, *, now: datetime) -> int:
+def _one_by_one(endpoint_id: int, *, now: datetime) -> bool:
     """One of them cannot be stored: apply the others, put that one off."""
     ids = WebhookReceipt.objects.filter(endpoint=endpoint_id, next_at__lte=now).values_list("pk", flat=True)
     for receipt in WebhookReceipt.objects.filter(pk__in=list(ids[:AT_ONCE])).select_related("endpoint"):
         try:
             with transaction.atomic():
-                limits = _apply([receipt], now=now)
+                limits, _ = _apply([receipt], now=now)
             stop_runs(limits, now=now)
         except DayTurnedError:
             continue  # it is still due
         except (DataError, IntegrityError):
             log.warning("event_not_storable", receipt_id=receipt.pk, kind=receipt.kind)
             _put_off(receipt, now=now)
-    return 0
+    return False
 
 
 def _due(endpoint_id: int, *, now: datetime, most: int) -> list[WebhookReceipt]:
@@ -79,8 +80,10 @@ def _due(endpoint_id: int, *, now: datetime, most: int) -> list[WebhookReceipt]:
     return list(due.select_for_update(skip_locked=True, no_key=True, of=("self",)).order_by("next_at", "pk")[:most])
 
 
-def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> Mapping[int, str]:
-    """Apply each receipt's report to its call; of several about one call, the others wait for the next round.
+def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> tuple[Mapping[int, str], bool]:
+    """Apply each receipt's report to its call; of several about one call, the others are left for the next round.
+
+    Returns the runs that met a limit, with that limit; and whether anything was left.
 
     A conversation that we did not start becomes a call, where it belongs to somebody here. One that a bridge of ours
     holds has two ends; what the provider says of its own waits until the session has ended.
@@ -95,20 +98,22 @@ def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> Mapping[int,
     begun = new_calls(receipts[0].endpoint.account_id, foreign) if foreign else {}
     reports: dict[int, CallReport] = {}
     done: dict[ReceiptStatus, list[int]] = {ReceiptStatus.APPLIED: [], ReceiptStatus.IGNORED: []}
+    left = False
     for receipt, report in told.items():
         if report is None:
             done[ReceiptStatus.IGNORED].append(receipt.pk)
             continue
         call = known.get(report.call_id) or known.get(report.conversation_id)
         beginning = begun.get(report.conversation_id or "")
-        if call is None and beginning is not None:
-            if beginning[1] is report:
-                done[ReceiptStatus.APPLIED].append(receipt.pk)
-        elif call is None or call in on_bridges:
+        if (call is None and beginning is None) or call in on_bridges:
             _put_off(receipt, now=now)
-        elif call not in reports:
+        elif beginning is not None and beginning[1] is report:
+            done[ReceiptStatus.APPLIED].append(receipt.pk)
+        elif call is not None and call not in reports:
             reports[call] = report
             done[ReceiptStatus.APPLIED].append(receipt.pk)
+        else:
+            left = True
     limits = apply_reports(reports, begun=list(begun.values()), now=now, told_by="webhook")
     for status, ids in done.items():
         _done(ids, status, now=now)
@@ -119,7 +124,7 @@ def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> Mapping[int,
         metrics.name("webhook_lag_seconds"): sum((now - receipt.received_at).total_seconds() for receipt in applied),
     }
     transaction.on_commit(partial(metrics.count_all, counts), robust=True)
-    return limits
+    return limits, left
 
 
 def _done(ids: Sequence[int], status: ReceiptStatus, *, now: datetime) -> None:
