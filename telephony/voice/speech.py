@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Protocol
 
 LONGEST_SECS = 60.0  # agents send a sentence faster than it is spoken; this much of it waits here
@@ -19,14 +20,14 @@ class Tape(Protocol):
 
 
 class Speech:
-    """16-bit PCM at `rate`. One puts, one takes; `waiting` is set while there is something to take."""
+    """16-bit PCM at `rate`. One puts, one takes."""
 
     def __init__(self, *, rate: int, tape: Tape | None = None, longest_secs: float = LONGEST_SECS) -> None:
         self.rate = rate
-        self.waiting = asyncio.Event()
         self._tape = tape
         self._limit = 2 * int(rate * longest_secs)
         self._sound = bytearray()
+        self._changed = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
 
@@ -35,6 +36,12 @@ class Speech:
         """How much waits."""
         return len(self._sound) / 2 / self.rate
 
+    async def changed(self, *, within: float) -> None:
+        """Return when something was put or all was dropped, after `within` seconds at the latest."""
+        self._changed.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), within)
+
     async def put(self, pcm: bytes) -> None:
         """Add `pcm`; waits while the buffer is full, so that the agent's socket is not read meanwhile."""
         while len(self._sound) >= self._limit:
@@ -42,14 +49,12 @@ class Speech:
             await self._room.wait()
         if pcm:
             self._sound += pcm
-            self.waiting.set()
+            self._changed.set()
 
     def take(self, size: int, *, ahead: float = 0.0) -> bytes:
         """At most `size` bytes, to be heard `ahead` seconds from now."""
         taken = bytes(self._sound[:size])
         del self._sound[:size]
-        if not self._sound:
-            self.waiting.clear()
         self._room.set()
         if taken and self._tape is not None:
             self._tape.said(taken, ahead=ahead)
@@ -58,7 +63,7 @@ class Speech:
     def clear(self) -> None:
         """Say nothing of it."""
         self._sound.clear()
-        self.waiting.clear()
+        self._changed.set()
         self._room.set()
         if self._tape is not None:
             self._tape.cut()

@@ -135,6 +135,20 @@ async def test_flushing_is_followed_by_buffering_anew() -> None:
 
 
 @asynchronous
+async def test_silence_follows_a_flush_at_once() -> None:
+    """Asterisk's resampler keeps the end of a sound until something follows it: the caller would hear it late."""
+    async with joined(media_socket) as call:
+        caller = call.caller
+        assert isinstance(caller, MediaSocketCaller)
+        await call.agent.say(tone(AGENT_HZ, 10), event_id=1)
+        await until(lambda: len(caller.queue) > 2 * caller.rate * 0.25)  # just handed over: the next is not due yet
+        before = caller.dry
+        await call.agent.send("interruption", event_id=1)
+        await until(lambda: "FLUSH_MEDIA" in caller.commands and caller.queue)
+        assert caller.dry - before < 5
+
+
+@asynchronous
 async def test_a_full_queue_at_asterisk_is_waited_for() -> None:
     async with joined(media_socket) as call:
         caller = call.caller

@@ -17,7 +17,7 @@ RATE_OF_KIND = MappingProxyType(
 KIND_OF_RATE = MappingProxyType({rate: kind for kind, rate in RATE_OF_KIND.items()})
 NAMED_WITHIN = 5.0  # seconds from connecting to the frame with the UUID
 CONNECTED_WITHIN = 10.0  # seconds from the order to Asterisk's connection
-_LATE_SECS = 0.2  # behind its time by more than this, the pace starts anew
+_LATE_SECS = 0.06  # made up for by sending faster; what is later than that would only wait in the telephone
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 

@@ -63,21 +63,22 @@ class MediaSocketLeg:
             self._on_event(_event(message))
 
     async def play(self, speech: Speech) -> None:
-        """Hand speech over a little ahead of time, silence hardly ahead at all."""
+        """Hand speech over a little ahead of time, silence hardly ahead at all.
+
+        Silence follows a flush at once: a call that is sent nothing hears the rest of a frame, left in Asterisk's
+        resampler, when something comes again.
+        """
         loop = asyncio.get_running_loop()
         while True:
             await self._may_send.wait()
             now = loop.time()
             ahead = max(0.0, self._played_until - now)
-            if speech.waiting.is_set():
-                if ahead > AHEAD_SECS / 2:
-                    await asyncio.sleep(ahead - AHEAD_SECS / 2)
-                    continue
-                sound = speech.take(min(_MOST, frame_bytes(self.rate, AHEAD_SECS - ahead)), ahead=ahead)
-            elif ahead > FRAME_SECS:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(speech.waiting.wait(), ahead - FRAME_SECS)
+            most = AHEAD_SECS / 2 if speech.secs else FRAME_SECS
+            if ahead > most:
+                await speech.changed(within=ahead - most)
                 continue
+            if speech.secs:
+                sound = speech.take(min(_MOST, frame_bytes(self.rate, AHEAD_SECS - ahead)), ahead=ahead)
             else:
                 sound = bytes(frame_bytes(self.rate, QUIET_AHEAD_SECS))
             self._played_until = now + ahead + len(sound) / 2 / self.rate
