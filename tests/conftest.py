@@ -41,6 +41,7 @@ def pytest_configure() -> None:
     settings.REDIS_PREFIX = RUN
     settings.API_RATE = None  # throttles are for the tests that ask for them
     settings.CACHES["default"]["KEY_PREFIX"] = RUN
+    settings.WHITENOISE_AUTOREFRESH = True  # static files are looked for when asked for, not by each new client
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     current_app.conf.update(broker_url="memory://")
 

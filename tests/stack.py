@@ -94,9 +94,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield Stack(f"http://127.0.0.1:{web}", f"http://127.0.0.1:{simulator}", token, environment, process)
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
-        if process.stdout:
-            process.stdout.close()
+        said, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+        assert "Nothing is left running." in said
 
 
 def _token(process: subprocess.Popen[str]) -> str:

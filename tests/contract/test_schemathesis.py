@@ -1,6 +1,6 @@
 """Requests made up from the description, sent to the running server: no 5xx, no status or shape it does not name.
 
-20 for each operation; `SCHEMATHESIS_EXAMPLES=1000 ./dev test tests/contract/test_schemathesis.py` makes up more, and
+10 for each operation; `SCHEMATHESIS_EXAMPLES=1000 ./dev test tests/contract/test_schemathesis.py` makes up more, and
 others each time.
 """
 
@@ -30,16 +30,16 @@ from tests.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
 
-EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "10"))
 CONFIG = {
     "generation": {
         "max-examples": EXAMPLES,
-        "deterministic": EXAMPLES <= 20,
+        "deterministic": EXAMPLES <= 10,
         "database": "none",
         "with-security-parameters": False,
         "no-shrink": True,
     },
-    "phases": {"coverage": {"enabled": EXAMPLES > 20, "unexpected-methods": []}},
+    "phases": {"coverage": {"enabled": EXAMPLES > 10, "unexpected-methods": []}},
     "suppress-health-check": ["all"],
 }
 CHECKS = [

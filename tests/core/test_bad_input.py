@@ -98,9 +98,14 @@ def fill(route: str, ids: dict[str, str]) -> str:
     return "/" + re.sub(r"<(?:\w+:)?(\w+)>", lambda match: ids.get(match[1], "1"), route)
 
 
+def allowed(client: APIClient, path: str) -> set[str]:
+    """The methods that an address takes."""
+    return set(client.options(path).get("Allow", "GET, POST").split(", "))
+
+
 def methods(client: APIClient, path: str) -> set[str]:
     """What an address takes beside GET."""
-    return set(client.options(path).get("Allow", "POST").split(", ")) - {"GET", "HEAD", "OPTIONS"}
+    return allowed(client, path) - {"GET", "HEAD", "OPTIONS"}
 
 
 def check(client: APIClient, method: str, path: str, body: str = "") -> None:
@@ -115,16 +120,18 @@ def check(client: APIClient, method: str, path: str, body: str = "") -> None:
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if "<" in route])
 def test_no_id_in_an_address_makes_it_fail(client: APIClient, ids: dict[str, str], route: str) -> None:
-    allowed = methods(client, fill(route, ids))
+    others = methods(client, fill(route, ids))
     for bad in IDS:
         path = "/" + re.sub(r"<[^>]+>", bad, route)
-        for method in ("GET", *allowed):
+        for method in ("GET", *others):
             check(client, method, path, "{}")
 
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_no_query_makes_it_fail(client: APIClient, ids: dict[str, str], route: str) -> None:
     path = fill(route, ids)
+    if "GET" not in allowed(client, path):
+        return  # nobody reads a query there
     for bad in QUERIES:
         check(client, "GET", f"{path}?{'&'.join(f'{field}={bad}' for field in FIELDS)}")
         check(client, "GET", f"{path}?workspace_id={ids['workspace_id']}&limit={bad}&since_id={bad}")
@@ -139,7 +146,8 @@ def test_no_body_makes_it_fail(client: APIClient, ids: dict[str, str], workspace
     for method in methods(client, path):
         for bad in NONSENSE:
             whole = [bad, dict.fromkeys(FIELDS, bad), {**dict.fromkeys(FIELDS, bad), "workspace_id": workspace.pk}]
-            for body in [*whole, *({**known, field: bad} for field in SHAPED)]:
+            shaped = SHAPED if route.startswith("telephony/") else ()  # where such fields are known
+            for body in [*whole, *({**known, field: bad} for field in shaped)]:
                 check(client, method, path, json.dumps(body))
 
 
