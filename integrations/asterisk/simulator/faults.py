@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any
 
+from integrations.simulating import Counted
+
 from .errors import bad_request
 
 FAULTS = {
@@ -19,8 +21,8 @@ FAULTS = {
 MOMENTS = ("placed", "ringing", "answered")
 
 
-@dataclass
-class Rule:
+@dataclass(kw_only=True)
+class Rule(Counted):
     """One order. `endpoint`: `METHOD /path` of the request or of its template, * allowed."""
 
     fault: str
@@ -28,27 +30,12 @@ class Rule:
     when: str = "before"
     moment: str = "ringing"
     number: str | None = None
-    times: int | None = None
-    skip: int = 0
-    probability: float = 1.0
     seconds: float = 5.0
     status: int = 503
-    seen: int = 0
-    fired: int = 0
 
     @property
     def scope(self) -> str:
         return FAULTS[self.fault][0]
-
-    def strikes(self, rng: random.Random) -> bool:
-        """Whether this rule fires on a matching event; counts it."""
-        self.seen += 1
-        if self.seen <= self.skip or (self.times is not None and self.fired >= self.times):
-            return False
-        if self.probability < 1.0 and rng.random() >= self.probability:
-            return False
-        self.fired += 1
-        return True
 
 
 class Faults:

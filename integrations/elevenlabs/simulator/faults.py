@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+from integrations.simulating import Counted
+
 from .diary import Diary
 from .errors import (
     ApiError,
@@ -50,38 +52,23 @@ FAULTS: dict[str, tuple[Scope, str]] = {
 }
 
 
-@dataclass
-class Rule:
+@dataclass(kw_only=True)
+class Rule(Counted):
     """One line of an order. Seconds are real ones. A rule out of `times` never fires again."""
 
     id: str
     fault: str
     endpoint: str = "*"
     when: Literal["before", "after"] = "before"
-    times: int | None = None
-    probability: float = 1.0
-    skip: int = 0
     seconds: float = 5.0
     retry_after: float | None = None
     account: str | None = None
     key_prefix: str | None = None
     number: str | None = None
-    seen: int = 0
-    fired: int = 0
 
     @property
     def scope(self) -> Scope:
         return FAULTS[self.fault][0]
-
-    def strikes(self, rng: random.Random) -> bool:
-        """Whether this rule fires on a matching event; counts it."""
-        self.seen += 1
-        if self.seen <= self.skip or (self.times is not None and self.fired >= self.times):
-            return False
-        if self.probability < 1.0 and rng.random() >= self.probability:
-            return False
-        self.fired += 1
-        return True
 
     def error(self, *, limit: int) -> ApiError | None:
         """The answer this rule gives instead of the usual one; None where it changes something else."""

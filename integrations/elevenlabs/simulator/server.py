@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import socket
 import sys
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,10 +13,12 @@ from typing import Any
 
 import uvicorn
 
+from integrations.simulating import HOST as DEFAULT_HOST
+from integrations.simulating import in_a_thread
+
 from .app import create_app
 from .config import SimulatorConfig, config_from_env
 
-DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8090
 
 
@@ -91,21 +90,7 @@ class RunningSimulator:
 def running(config: SimulatorConfig | None = None, *, port: int = 0) -> Iterator[RunningSimulator]:
     """A simulator in a thread of this process, on a free port of 127.0.0.1 unless one is given."""
     config = config or SimulatorConfig(speed=600.0)
-    # Named as TCP: asyncio switches off Nagle's delay (40 ms an answer) only on sockets that say so.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((DEFAULT_HOST, port))
-        listener.listen(256)
-        server = _server(config, host=DEFAULT_HOST, port=listener.getsockname()[1])
-        thread = threading.Thread(target=server.run, args=([listener],), name="elevenlabs-simulator", daemon=True)
-        thread.start()
-        try:
-            deadline = time.monotonic() + 10
-            while not server.started:
-                if not thread.is_alive() or time.monotonic() > deadline:
-                    raise RuntimeError("the simulator did not start")
-                time.sleep(0.005)
-            yield RunningSimulator(url=f"http://{DEFAULT_HOST}:{listener.getsockname()[1]}", config=config)
-        finally:
-            server.should_exit = True
-            thread.join(timeout=10)
+    with in_a_thread(
+        lambda found: _server(config, host=DEFAULT_HOST, port=found), name="elevenlabs-simulator", port=port
+    ) as url:
+        yield RunningSimulator(url=url, config=config)
