@@ -164,6 +164,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["aispinner.core.throttling.TokenThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["aispinner.core.rendering.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["aispinner.core.rendering.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "aispinner.core.rendering.Negotiation",
     "DEFAULT_SCHEMA_CLASS": "aispinner.core.api.openapi.Schema",
     "EXCEPTION_HANDLER": "aispinner.core.failures.exception_handler",
     "UNAUTHENTICATED_USER": None,
@@ -246,6 +247,7 @@ INBOUND_POLL_SECONDS = whole_number("INBOUND_POLL_SECONDS", default=60, low=1, h
 
 # --- Our own voice path --------------------------------------------------------------------------
 VOICE_SESSIONS = whole_number("VOICE_SESSIONS", default=50, low=1, high=1000)  # conversations in one bridge
+WEB_CALLS_PER_WORKSPACE = whole_number("WEB_CALLS_PER_WORKSPACE", default=10, low=1, high=1000)  # at once
 VOICE_BIND = host_and_port("VOICE_BIND", default="127.0.0.1:0")  # a bridge's control API; port 0: a free one
 VOICE_ADDRESS = http_url("VOICE_ADDRESS", default="")  # where the web process and the listener reach it; empty: there
 VOICE_AUDIOSOCKET_BIND = host_and_port("VOICE_AUDIOSOCKET_BIND", default="127.0.0.1:0")

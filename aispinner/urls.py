@@ -11,6 +11,7 @@ from aispinner.core.login import PageLoginView
 from telephony.metrics import scrape
 
 urlpatterns = [
+    path("", include("telephony.api.urls")),  # first, as the journal in it is what is asked for all the time
     path("", RedirectView.as_view(pattern_name="monitor")),
     path("login", PageLoginView.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
@@ -21,7 +22,6 @@ urlpatterns = [
     path("", include("aispinner.core.api.urls")),
     path("", include("integrations.api.urls")),
     path("", include("agents.api.urls")),
-    path("", include("telephony.api.urls")),
     path("", include("telephony.monitor.urls")),
     path("", include("telephony.try_agent.urls")),
     path("", include("telephony.webhooks.urls")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.contrib.auth.models import User
+from django.db import connection
 from django.db.models import QuerySet
 
 from aispinner.core.errors import Forbidden, Invalid, NotFound
@@ -12,6 +13,16 @@ from aispinner.core.models import Membership, Node, NodeType, Role, Workspace
 
 LARGEST_ID = 2**63 - 1
 LONGEST_NODE_ID = 100
+
+_NODE_FIELDS = ["id", "workspace_id", "node_id", "type", "title"]
+_NODES_OF = """
+SELECT n.id, n.workspace_id, n.node_id, n.type, n.title, w.name
+FROM core_node n
+JOIN core_workspace w ON w.id = n.workspace_id
+JOIN core_membership m ON m.workspace_id = n.workspace_id
+WHERE n.node_id = %s AND m.user_id = %s
+LIMIT 2
+"""  # in words, as the ORM takes ten times as long to find them as the database to answer
 
 
 def workspace_for(*, user: User, workspace_id: object, role: Role = Role.VIEWER) -> Workspace:
@@ -83,8 +94,7 @@ def choose_workspace(
 def choose_node(*, user: User, workspace_id: object = None, node_id: object) -> Node:
     """The node `node_id` of the workspace that `choose_workspace` chooses; mostly in one query, as it is mostly one."""
     if _left_out(workspace_id):
-        mine = Node.objects.filter(node_id=as_node_id(node_id), workspace__memberships__user=user)
-        found = list(mine.select_related("workspace")[:2])
+        found = _nodes_of(user=user, node_id=as_node_id(node_id))
         if len(found) == 1:
             return found[0]
     return node_in(workspace=choose_workspace(user=user, workspace_id=workspace_id, node_id=node_id), node_id=node_id)
@@ -115,6 +125,19 @@ def as_node_id(value: object) -> str:
     if len(value) > LONGEST_NODE_ID:
         raise NotFound("Node not found: no node id is that long.")
     return value
+
+
+def _nodes_of(*, user: User, node_id: str) -> list[Node]:
+    """Up to two nodes of this id that `user` may see, without their config; asked with every look at a journal."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NODES_OF, [node_id, user.pk])
+        rows = cursor.fetchall()
+    found = []
+    for *columns, name in rows:
+        node = Node.from_db(connection.alias, _NODE_FIELDS, columns)
+        node.workspace = Workspace.from_db(connection.alias, ["id", "name"], [node.workspace_id, name])
+        found.append(node)
+    return found
 
 
 def _left_out(value: object) -> bool:

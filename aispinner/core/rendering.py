@@ -9,8 +9,10 @@ from typing import IO, Any
 import orjson
 from django.conf import settings
 from django.http import UnreadablePostError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 from aispinner.core.errors import Invalid, Malformed, TooLarge
 
@@ -47,6 +49,21 @@ class JSONRenderer(BaseRenderer):
     ) -> bytes:
         """`data` as bytes; nothing at all for None (204)."""
         return b"" if data is None else dump_json(data)
+
+
+class Negotiation(DefaultContentNegotiation):
+    """As DRF does it; but who takes anything, or what comes first anyway, gets that without being negotiated with."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """The renderer, and the media type it answers with."""
+        first, *others = renderers
+        accepted = request.META.get("HTTP_ACCEPT", "*/*")
+        if accepted in {"*/*", first.media_type} and not format_suffix and "format" not in request.query_params:
+            return first, str(first.media_type)
+        renderer, media_type = super().select_renderer(request, [first, *others], format_suffix)
+        return renderer, media_type
 
 
 class JSONParser(BaseParser):

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,7 +15,7 @@ from rest_framework.views import APIView
 from aispinner.core.audit import record
 from aispinner.core.auth import caller
 from aispinner.core.errors import Invalid
-from aispinner.core.rendering import JSONRenderer
+from aispinner.core.rendering import JSONRenderer, Negotiation
 from telephony.api.finding import run_for
 from telephony.journal.export import results_csv
 
@@ -28,7 +27,7 @@ class CSVRenderer(JSONRenderer):
     format = "csv"
 
 
-class Negotiation(DefaultContentNegotiation):
+class FormatNegotiation(Negotiation):
     """A `format` that there is not is Invalid (422), and said so."""
 
     def filter_renderers(self, renderers: Iterable[BaseRenderer], format: str) -> list[BaseRenderer]:  # noqa: A002
@@ -44,7 +43,7 @@ class CSVAnswers(APIView):
     """A view that can also answer as CSV."""
 
     renderer_classes = (JSONRenderer, CSVRenderer)
-    content_negotiation_class = Negotiation
+    content_negotiation_class = FormatNegotiation
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Whatever is rendered, such as a refusal, is JSON; CSV and pages of the journal are bytes already."""

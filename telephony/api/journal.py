@@ -32,6 +32,7 @@ from telephony.journal.scope import Scope, scope_of_workspaces, scopes_of_nodes,
 from telephony.models import CallStatus, Run
 
 LIMIT, MOST = 200, 1000
+STATUSES, OUTCOMES = tuple(CallStatus.values), tuple(Outcome.values)  # each time Django would make the list anew
 CURSORS = {"since_version": Order.VERSION, "since_id": Order.ID, "before_id": Order.NEWEST}
 
 
@@ -108,8 +109,8 @@ def _cursor(query: Query) -> Cursor:
 
 
 def _filters(query: Query) -> Filters:
-    statuses = tuple(CallStatus(word) for word in query.choices("status", CallStatus.values))
-    outcomes = tuple(Outcome(word) for word in query.choices("outcome", Outcome.values))
+    statuses = tuple(CallStatus(word) for word in query.choices("status", STATUSES))
+    outcomes = tuple(Outcome(word) for word in query.choices("outcome", OUTCOMES))
     since, until = query.moment("date_from", end=False), query.moment("date_to", end=True)
     return Filters(statuses=statuses, outcomes=outcomes, since=since, until=until, q=query.text("q"))
 

@@ -24,6 +24,9 @@ from telephony.api.webcall import (
 from telephony.api.workspaces import OneWorkspaceView
 
 urlpatterns = [
+    path("telephony/journal", JournalView.as_view()),
+    path("telephony/journal/call/<str:call_id>", CallView.as_view()),
+    path("telephony/journal/<str:node_id>", NodeJournalView.as_view()),
     path("telephony/dialer/start", StartView.as_view()),
     path("telephony/runs", RunsView.as_view()),
     path("telephony/runs/resumable", ResumableView.as_view()),
@@ -35,9 +38,6 @@ urlpatterns = [
     path("telephony/runs/<str:call_id>/name", NameView.as_view()),
     path("telephony/calls/<str:call_id>/events", EventsView.as_view()),
     path("telephony/calls/<str:call_id>/audio", AudioView.as_view()),
-    path("telephony/journal", JournalView.as_view()),
-    path("telephony/journal/call/<str:call_id>", CallView.as_view()),
-    path("telephony/journal/<str:node_id>", NodeJournalView.as_view()),
     path("telephony/statistics", StatisticsView.as_view()),
     path("telephony/settings", SettingsView.as_view()),
     path("webcall/start", WebCallStartView.as_view()),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from aispinner.core.access import choose_workspace, node_for, visible_workspaces, workspace_for
+from aispinner.core.access import choose_node, choose_workspace, node_for, visible_workspaces, workspace_for
 from aispinner.core.errors import Forbidden, Invalid, NotFound
 from aispinner.core.models import NodeType, Role, Workspace
 from tests.factories import make_member, make_node, make_workspace
@@ -107,3 +109,30 @@ def test_who_is_in_no_workspace_is_told_to_make_one(stranger: User) -> None:
 def test_a_member_of_two_sees_two(owner: User, workspace: Workspace, other_workspace: Workspace) -> None:
     make_member(workspace=other_workspace, user=owner)
     assert set(visible_workspaces(owner)) == {workspace, other_workspace}
+
+
+def test_a_node_is_chosen_with_its_workspace_in_one_query(
+    owner: User, workspace: Workspace, other_workspace: Workspace
+) -> None:
+    node = make_node(workspace=workspace, node_id="pbx_here")
+    make_node(workspace=other_workspace, node_id="pbx_here")
+    with CaptureQueriesContext(connection) as queries:
+        chosen = choose_node(user=owner, node_id="pbx_here")
+        assert (chosen, chosen.type, chosen.workspace, str(chosen.workspace)) == (node, node.type, workspace, "Acme")
+    assert len(queries) == 1
+    assert chosen.config == node.config  # read when asked for
+
+
+def test_a_node_of_several_workspaces_is_chosen_by_naming_one(owner: User, workspace: Workspace) -> None:
+    second = make_workspace("Second", owner=owner)
+    make_node(workspace=workspace, node_id="twice")
+    there = make_node(workspace=second, node_id="twice")
+    with pytest.raises(Invalid, match="workspace_id"):
+        choose_node(user=owner, node_id="twice")
+    assert choose_node(user=owner, workspace_id=second.pk, node_id="twice") == there
+
+
+def test_a_node_that_only_others_have_is_not_found(stranger: User, workspace: Workspace) -> None:
+    make_node(workspace=workspace, node_id="pbx_here")
+    with pytest.raises(NotFound):
+        choose_node(user=stranger, node_id="pbx_here")

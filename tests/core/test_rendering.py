@@ -10,10 +10,14 @@ from io import BytesIO
 import orjson
 import pytest
 from django.conf import LazySettings
-from rest_framework.test import APIClient
+from django.http import Http404
+from rest_framework.exceptions import APIException
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
+from rest_framework.request import Request
+from rest_framework.test import APIClient, APIRequestFactory
 
 from aispinner.core.errors import Invalid, Malformed, TooLarge
-from aispinner.core.rendering import MAX_DEPTH, JSONParser, JSONRenderer, load_json
+from aispinner.core.rendering import MAX_DEPTH, JSONParser, JSONRenderer, Negotiation, load_json
 
 
 @pytest.mark.parametrize(
@@ -116,3 +120,29 @@ def test_a_number_that_nobody_could_give_back_is_refused_with_its_place(number: 
 
 def test_large_numbers_that_fit_pass() -> None:
     assert load_json(b'{"n": 9223372036854775807, "x": 1.5e3}') == {"n": 2**63 - 1, "x": 1500.0}
+
+
+class TextRenderer(JSONRenderer):
+    """A second kind of answer."""
+
+    media_type = "text/csv"
+    format = "csv"
+
+
+def negotiated(how: BaseContentNegotiation, accept: str, query: str) -> tuple[str, ...]:
+    """The format and media type that are answered with, or why there is none."""
+    request = Request(APIRequestFactory().get(f"/{query}", HTTP_ACCEPT=accept))
+    try:
+        renderer, media_type = how.select_renderer(request, [JSONRenderer(), TextRenderer()], None)
+    except (APIException, Http404) as refused:
+        return (type(refused).__name__,)
+    return str(renderer.format), media_type
+
+
+@pytest.mark.parametrize("query", ["", "?format=csv", "?format=json", "?format=xml"])
+@pytest.mark.parametrize(
+    "accept",
+    ["*/*", "application/json", "application/json; indent=2", "text/csv", "text/*;q=0.5, */*;q=0.1", "image/png", ""],
+)
+def test_an_answer_is_negotiated_as_ever_where_nothing_is_taken_for_granted(accept: str, query: str) -> None:
+    assert negotiated(Negotiation(), accept, query) == negotiated(DefaultContentNegotiation(), accept, query)

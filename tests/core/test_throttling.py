@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework.test import APIClient
 
-from aispinner.core import broker
+from aispinner.core import broker, throttling
 from aispinner.core.models import ApiToken
 from aispinner.core.throttling import TokenThrottle
 from aispinner.env import rate
@@ -25,6 +25,7 @@ def valkey_is_there() -> Iterator[None]:
     yield
     TokenThrottle._away_until = 0.0
     broker.client.cache_clear()
+    throttling.forget()
 
 
 def test_a_token_is_stopped_at_its_rate_and_told_when_to_come_back(

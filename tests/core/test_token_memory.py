@@ -1,0 +1,152 @@
+"""A token is looked up at most twice a second in each process, and never believed for longer than that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from aispinner.core import token_memory
+from aispinner.core.auth import issue_token, revoke_token
+from aispinner.core.models import ApiToken
+
+
+class Clock:
+    """Time as this process sees it."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    clock = Clock()
+    monkeypatch.setattr("aispinner.core.auth.time", clock)
+    monkeypatch.setattr("aispinner.core.token_memory.time", clock)
+    yield clock
+    token_memory.forget()
+
+
+@pytest.fixture
+def text(owner: User) -> str:
+    return issue_token(user=owner)[1]
+
+
+def ask(text: str) -> int:
+    """The status of a request with this token."""
+    return int(APIClient().get("/auth/tokens", HTTP_AUTHORIZATION=f"Bearer {text}").status_code)
+
+
+def lookups(text: str) -> int:
+    """How often a request with this token has it looked up."""
+    with CaptureQueriesContext(connection) as queries:
+        assert ask(text) == 200
+    return sum("digest" in query["sql"].partition("WHERE")[2] for query in queries)
+
+
+def elsewhere(statement: str) -> None:
+    """What another process does: nothing here hears of it."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_many_requests_of_a_moment_look_once(text: str) -> None:
+    assert [lookups(text), lookups(text), lookups(text)] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM core_apitoken",
+        "UPDATE core_apitoken SET expiry = now() - interval '1 second'",
+        "UPDATE auth_user SET is_active = false",
+    ],
+    ids=["revoked", "expired", "deactivated"],
+)
+def test_what_happens_in_another_process_holds_here_within_a_second_without_any_word(
+    text: str, statement: str, clock: Clock
+) -> None:
+    assert ask(text) == 200
+    elsewhere(statement)
+    clock.now += 0.6
+    assert ask(text) == 401
+
+
+def test_use_does_not_keep_a_token_alive(text: str, clock: Clock) -> None:
+    ask(text)
+    elsewhere("DELETE FROM core_apitoken")
+    answers = []
+    for _ in range(6):
+        clock.now += 0.1
+        answers.append(ask(text))
+    assert answers[-1] == 401
+
+
+def test_a_token_revoked_while_it_is_being_looked_up_is_not_believed_for_longer(
+    text: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember = token_memory.remember
+
+    def slowly(digest: str, token: ApiToken, *, since: float) -> None:
+        clock.now += 5
+        elsewhere("DELETE FROM core_apitoken")
+        remember(digest, token, since=since)
+
+    monkeypatch.setattr(token_memory, "remember", slowly)
+    assert ask(text) == 200
+    assert ask(text) == 401
+
+
+def test_what_happens_in_this_process_holds_at_once(owner: User) -> None:
+    token, text = issue_token(user=owner)
+    other = issue_token(user=owner)[1]
+    assert (ask(text), ask(other)) == (200, 200)
+    revoke_token(token=token)
+    assert (ask(text), ask(other)) == (401, 200)
+    owner.is_active = False
+    owner.save()
+    assert ask(other) == 401
+
+
+def test_a_token_that_reaches_its_end_while_remembered_is_refused(owner: User) -> None:
+    _, text = issue_token(user=owner, expiry=timedelta(hours=1))
+    assert ask(text) == 200
+    [(_, kept)] = token_memory._kept.values()
+    kept.expiry = timezone.now() - timedelta(seconds=1)
+    assert ask(text) == 401
+
+
+def test_what_is_refused_is_not_remembered(db: None) -> None:
+    assert [ask("ais_" + "0" * 64) for _ in range(3)] == [401] * 3
+    assert token_memory._kept == {}
+
+
+def test_whoever_asks_gets_rows_of_their_own(owner: User, clock: Clock) -> None:
+    _, text = issue_token(user=owner)
+    ask(text)
+    [digest] = token_memory._kept
+    one, two = token_memory.recall(digest), token_memory.recall(digest)
+    assert one is not None and two is not None
+    one.user.username = "changed"
+    assert two.user.username == owner.username
+
+
+def test_the_memory_has_an_end(owner: User, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    monkeypatch.setattr(token_memory, "MOST", 2)
+    tokens = [issue_token(user=owner)[1] for _ in range(5)]
+    for each in tokens:
+        ask(each)
+        assert len(token_memory._kept) <= 2
+
+
+def test_any_client_with_a_token_is_served(owner: User, client_for: Callable[[User], APIClient]) -> None:
+    client = client_for(owner)
+    assert [client.get("/auth/tokens").status_code for _ in range(2)] == [200, 200]
