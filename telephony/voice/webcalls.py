@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from agents.models import Agent
 from aispinner.core.audit import record
-from aispinner.core.errors import Invalid, Unavailable
+from aispinner.core.errors import Conflict, Invalid, Unavailable
 from integrations.calls import CallReport, Direction, Phase
 from integrations.models import ElevenLabsKey
 from integrations.services import newest_working_key
@@ -42,8 +43,10 @@ class WebCall:
 def start_web_call(*, agent: Agent, sdp: str) -> WebCall:
     """Have a bridge answer the browser's offer. Nothing is written, and nothing is held, where that does not work.
 
-    Invalid (422) for a bad offer or where no key works, Unavailable (503) where no bridge has room.
+    Invalid (422) for a bad offer or where no key works, Unavailable (503) where no bridge has room, Conflict (409)
+    where the workspace has as many as it may.
     """
+    _refuse_one_too_many(agent.workspace_id)
     key = newest_working_key(workspace=agent.workspace, account=agent.account)
     if key is None:
         raise Invalid(
@@ -87,10 +90,22 @@ def _have_answered(call_id: str, sdp: str) -> tuple[Room, str]:
     raise Unavailable(ALL_BUSY if live_bridges().filter(stopping=False).exists() else NO_BRIDGE)
 
 
+def _refuse_one_too_many(workspace_id: int) -> None:
+    """Browsers take places that phone calls need."""
+    most = settings.WEB_CALLS_PER_WORKSPACE
+    open_calls = VoiceSession.objects.filter(kind=SessionKind.WEB, ended_at=None, call__workspace=workspace_id)
+    if open_calls.count() >= most:
+        raise Conflict(
+            f"This workspace has {most} calls from browsers going on, and no more at once are allowed. "
+            "Hang one up, or ask whoever runs this server to raise WEB_CALLS_PER_WORKSPACE."
+        )
+
+
 @transaction.atomic
 def _begin(call_id: str, agent: Agent, key: ElevenLabsKey, room: Room) -> Call:
     """The call and its session, before the browser can connect."""
     lock_account(key.account_id)
+    _refuse_one_too_many(agent.workspace_id)  # who began at the same moment is counted here; the bridge lets go
     call = Call(
         call_id=call_id,
         workspace_id=agent.workspace_id,

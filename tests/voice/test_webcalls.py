@@ -9,15 +9,19 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from agents.models import Agent
 from aispinner.core.models import NodeType
+from integrations.calls import Direction
 from integrations.models import Account, ElevenLabsKey, KeyStatus
 from telephony.inbound.look import look
-from telephony.models import Call, CallEvent, VoiceSession
+from telephony.models import Call, CallEvent, SessionKind, VoiceSession
+from telephony.voice import bridges
 from telephony.voice.process import Bridge
-from tests.factories import make_node
+from tests.factories import make_node, make_workspace
 from tests.integrations.conftest import Sim
 from tests.journal.rows import make_call
 from tests.simulator.helpers import eventually, mp3_info
@@ -151,6 +155,42 @@ def test_without_a_bridge_the_start_says_so(db: None, agent: Agent, api: APIClie
     assert answer.status_code == 503
     assert "manage.py voice" in answer.json()["detail"]
     assert not Call.objects.exists()
+
+
+def test_a_workspace_has_so_many_web_calls_at_once_and_no_more(
+    agent: Agent, editor: User, api: APIClient, settings: Settings
+) -> None:
+    settings.WEB_CALLS_PER_WORKSPACE = 2
+    calls = [make_call(workspace=agent.workspace, direction=Direction.WEB) for _ in range(2)]
+    for call in calls:
+        VoiceSession.objects.create(call=call, kind=SessionKind.WEB, opened_at=timezone.now())
+    phone, elsewhere = make_call(workspace=agent.workspace), make_call(workspace=make_workspace())
+    VoiceSession.objects.create(call=phone, kind=SessionKind.PHONE, opened_at=timezone.now())
+    VoiceSession.objects.create(call=elsewhere, kind=SessionKind.WEB, opened_at=timezone.now())
+    answer = api.post("/webcall/start", START)
+    assert (answer.status_code, "has 2 calls from browsers" in answer.json()["detail"]) == (409, True)
+    VoiceSession.objects.filter(call=calls[0]).update(ended_at=timezone.now())
+    assert api.post("/webcall/start", START).status_code == 503  # it is no bridge that is missing next
+
+
+def test_of_two_starts_at_one_moment_the_one_too_many_holds_nothing(
+    bridge: Bridge, agent: Agent, loop: Loop, api: APIClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other's call is written while a bridge answers ours."""
+    settings.WEB_CALLS_PER_WORKSPACE = 1
+
+    def meanwhile(*asked: Any) -> Any:
+        answer = bridges.answer_of(*asked)
+        call = make_call(workspace=agent.workspace, direction=Direction.WEB)
+        VoiceSession.objects.create(call=call, kind=SessionKind.WEB, opened_at=timezone.now())
+        return answer
+
+    monkeypatch.setattr("telephony.voice.webcalls.answer_of", meanwhile)
+    browser = loop.run(_browser())
+    answer = api.post("/webcall/start", {**START, "sdp": loop.run(browser.offer())})
+    loop.run(browser.close())
+    assert answer.status_code == 409
+    assert Call.objects.count() == 1
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,7 @@ describe(
                 {
                     403: NOT_EDITOR,
                     404: NO_AGENT_NODE,
+                    409: "The workspace has as many web calls going on as it may.",
                     422: "The offer cannot be answered, the node has no adopted agent, or no key of its account works.",
                     503: "No voice bridge is running, or all are busy.",
                 }
