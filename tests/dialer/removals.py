@@ -15,7 +15,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 D, T = "telephony/dialer/", "tests/dialer/"
-RACES, LOOKUPS, CONSTRAINTS = f"{T}test_races.py::test_", f"{T}test_lookups.py::test_", f"{T}test_constraints.py::test_"
+RACES, WIRE, LOOKUPS, DEATHS, CONSTRAINTS = (
+    f"{T}test_{file}.py::test_" for file in ("races", "races_at_the_wire", "lookups", "deaths", "constraints")
+)
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ LOCKS = (
         f"{D}runs.py",
         "Run.objects.select_for_update(no_key=True).get(pk=run_id)",
         "Run.objects.get(pk=run_id)",
-        f"{RACES}resuming_twice_at_once_resumes_once",
+        f"{WIRE}resuming_twice_at_once_resumes_once",
     ),
     Removal(
         "call rows",
@@ -92,7 +94,7 @@ LOCKS = (
         f"{D}sweep.py",
         "select_for_update(skip_locked=True, no_key=True).filter(next_at__lte=now)",
         "filter(next_at__lte=now)",
-        f"{RACES}two_sweeps_at_once_share_the_rows_and_neither_waits",
+        f"{WIRE}two_sweeps_at_once_share_the_rows_and_neither_waits",
     ),
     Removal(
         "due receipts, skipped where locked",
@@ -106,56 +108,56 @@ LOCKS = (
         f"{D}locks.py",
         'return named_lock(f"run:{run_id}", wait=wait)',
         "from contextlib import nullcontext\n    return nullcontext(True)",
-        f"{RACES}two_workers_on_one_run_submit_once",
+        f"{WIRE}two_workers_on_one_run_submit_once",
     ),
     Removal(
         "the run's advisory lock, taken by pause and cancel",
         "telephony/services.py",
         "with run_lock(run.pk, wait=submit_timeout() + timedelta(seconds=5)) as mine:",
         "for mine in (True,):",
-        f"{RACES}a_stop_waits_for_the_submission_on_the_wire_and_then_nothing_is_submitted",
+        f"{WIRE}a_stop_waits_for_the_submission_on_the_wire_and_then_nothing_is_submitted",
     ),
     Removal(
         "a stop's wait for a dead worker's request",
         "telephony/services.py",
         "        _wait_for_the_wire(run)\n",
         "",
-        f"{RACES}a_pause_waits_for_what_a_dead_worker_may_have_on_the_wire",
+        f"{WIRE}a_pause_waits_for_what_a_dead_worker_may_have_on_the_wire",
     ),
     Removal(
         "the last look before the wire: is the run running?",
         f"{D}claims.py",
         "return run.status == RunStatus.RUNNING and bool(",
         "return bool(",
-        f"{LOOKUPS}a_run_that_was_stopped_while_its_worker_prepared_submits_nothing",
+        f"{DEATHS}a_run_that_was_stopped_while_its_worker_prepared_submits_nothing",
     ),
     Removal(
         "the last look before the wire: is the chunk still ours?",
         f"{D}claims.py",
         "claimed = Chunk.objects.filter(pk=chunk_id, status=ChunkStatus.SUBMITTING)",
         "claimed = Chunk.objects.filter(pk=chunk_id)",
-        f"{LOOKUPS}a_chunk_given_up_while_its_worker_was_slow_is_not_submitted_after_all",
+        f"{DEATHS}a_chunk_given_up_while_its_worker_was_slow_is_not_submitted_after_all",
     ),
     Removal(
         "a chunk's lease",
         f"{D}chunks.py",
         "Chunk.objects.filter(pk=chunk_id, next_at__lte=now).update(next_at=now + lease())",
         "Chunk.objects.filter(pk=chunk_id, next_at__lte=now).exists()",
-        f"{RACES}a_chunk_is_asked_about_by_one_worker_at_a_time",
+        f"{WIRE}a_chunk_is_asked_about_by_one_worker_at_a_time",
     ),
     Removal(
         "a chunk's next look, put off only where nobody decided otherwise",
         f"{D}chunks.py",
         "Chunk.objects.filter(pk=chunk.pk, next_at=chunk.next_at).update(next_at=at",
         "Chunk.objects.filter(pk=chunk.pk).update(next_at=at",
-        f"{RACES}a_pause_while_a_chunk_is_asked_about_takes_the_rest_back_at_once",
+        f"{WIRE}a_pause_while_a_chunk_is_asked_about_takes_the_rest_back_at_once",
     ),
     Removal(
         "a found chunk is not dissolved",
         f"{D}records.py",
         "undialled = Chunk.objects.filter(pk=chunk_id, status__in=_UNDIALLED)",
         "undialled = Chunk.objects.filter(pk=chunk_id)",
-        f"{RACES}a_chunk_that_is_found_while_another_gives_it_up_stays_found",
+        f"{WIRE}a_chunk_that_is_found_while_another_gives_it_up_stays_found",
     ),
     Removal(
         "a dissolved chunk is not revived",
@@ -220,7 +222,7 @@ LOOKED_UP = (
         f"{D}chunks.py",
         "return since is not None and since + longest_call(chunk.run.agent) < now",
         "return False",
-        f"{LOOKUPS}a_call_that_is_silent_past_its_deadline_is_ended_as_lost",
+        f"{DEATHS}a_call_that_is_silent_past_its_deadline_is_ended_as_lost",
     ),
 )
 _MARK = "pytestmark = pytest.mark.django_db\n"
