@@ -29,10 +29,10 @@ RUN = f"test-{token_hex(6)}:"
 SERVED = {"simulator", "provider", "server", "stack"}  # fixtures that have something running to talk to
 SEARCHES = {  # every route, every order of events, every setting
     "test_bad_input.py", "test_planted_secrets.py", "test_isolation.py", "test_always.py", "test_checks.py",
-    "test_roles.py",
+    "test_roles.py", "test_routes.py",
 }  # fmt: skip
 SERVING = {  # folders whose tests run something themselves
-    "chaos", "contract", "e2e", "lines", "local", "serving", "simulator",
+    "chaos", "contract", "e2e", "lines", "local", "serving", "simulator", "voice",
 }  # fmt: skip
 
 
