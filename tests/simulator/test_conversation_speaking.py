@@ -15,6 +15,7 @@ from tests.simulator.talking import (
     signed,
     talking,
 )
+from tests.voice.sounds import share_of_tone
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -50,6 +51,16 @@ def test_sound_comes_in_the_format_that_the_agent_is_set_to(sim: Caller) -> None
         for line in (loud, quiet):
             talk.send({"user_audio_chunk": base64.b64encode(line).decode()})
         assert talk.until("user_transcript")["user_transcript"] == "On a phone line."
+
+
+def test_an_agent_can_be_known_by_its_tones(sim: Caller) -> None:
+    behave(sim, tones=[620, 1000], words_per_second=10)
+    with talking(signed(sim)) as talk:
+        sounds = [base64.b64decode(talk.until("audio")["audio_base_64"]) for _ in range(3)]
+    assert [share_of_tone(sound, hertz) > 0.9 for sound, hertz in zip(sounds, (620, 1000, 620), strict=True)] == [
+        True
+    ] * 3
+    assert share_of_tone(sounds[0], 1000) < 0.1
 
 
 def test_variables_reach_the_first_message(sim: Caller) -> None:

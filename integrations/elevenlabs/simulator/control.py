@@ -68,8 +68,8 @@ INDEX: Json = {
         "GET /_sim/sockets": "?conversation_id=: the last conversations over the socket, event by event, with times",
         "GET /_sim/sockets/{conversation_id}/heard.wav": "what came from the user, 16 kHz; of the last ten",
         "POST /_sim/sockets": (
-            '{"<agent_id or *>": {replies, hears, end_after, think_ms, silence_ms, words_per_second, pace, ping_secs, '
-            "receive_timeout_secs, fault} or null}: how the agent behaves there; null takes it back"
+            '{"<agent_id or *>": {replies, hears, tones, end_after, think_ms, silence_ms, words_per_second, pace, '
+            "ping_secs, receive_timeout_secs, fault} or null}: how the agent behaves there; null takes it back"
         ),
         "POST /_sim/sockets/expire": "15 minutes pass for every signed address",
         "POST /_sim/accounts": '{"<name>": {concurrency?, tier?}}: change an account while it runs',
@@ -198,6 +198,10 @@ async def heard(sim: Simulator, request: Request) -> Response:
     return Response(await asyncio.to_thread(wav, pcm), media_type="audio/wav")
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _voice_script(agent_id: str, given: Any) -> VoiceScript:
     fields = {field.name: field for field in dataclasses.fields(VoiceScript)}
     if not isinstance(given, dict) or not set(given) <= set(fields):
@@ -207,9 +211,11 @@ def _voice_script(agent_id: str, given: Any) -> VoiceScript:
             fits = value is None or value in VOICE_FAULTS
         elif name in ("replies", "hears"):
             fits = isinstance(value, list) and all(isinstance(line, str) and line for line in value)
+        elif name == "tones":
+            fits = isinstance(value, list) and all(_is_number(hertz) and hertz > 0 for hertz in value)
         else:
-            number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-            fits = (number and (name not in _ABOVE_ZERO or value > 0)) or (name == "end_after" and value is None)
+            fits = _is_number(value) and value >= 0 and (name not in _ABOVE_ZERO or value > 0)
+            fits = fits or (name == "end_after" and value is None)
         if not fits:
             raise invalid_parameters(f"Socket script of {agent_id}: {name} is of the wrong type or too small.")
     return VoiceScript(**given)

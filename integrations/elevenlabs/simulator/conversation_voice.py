@@ -170,8 +170,9 @@ class Mouth:
 
     async def _play(self, speaking: Speaking) -> None:
         text, secs = speaking.turn.message or "", speaking.turn.secs
-        plain, step = said(text, secs), 2 * int(SAMPLE_RATE * PIECE_SECS)
-        for number, piece in enumerate(pieces(text, secs, self.form)):
+        tones = tuple(self._script.tones)
+        plain, step = said(text, secs, tones), 2 * int(SAMPLE_RATE * PIECE_SECS)
+        for number, piece in enumerate(pieces(text, secs, self.form, tones)):
             due = speaking.began + number * PIECE_SECS * self._script.pace
             await asyncio.sleep(max(0.0, due - self._line.now()))
             speaking.sent_secs += len(piece) / self.form.bytes_per_second

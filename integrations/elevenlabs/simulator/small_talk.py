@@ -24,6 +24,7 @@ class VoiceScript:
     """How an agent behaves on the socket. Times are real ones, whatever the world's speed.
 
     replies, hears: said and understood one after the other, the last one again and again; empty: a seeded story.
+    tones: what is heard instead of a voice, Hz, each for 250 ms, again and again.
     end_after: the agent ends the call after that many replies. fault: silent (nothing after the metadata),
     no_metadata (nothing at all), llm_timeout (1002 at the first turn), internal_error (1011 at the first turn),
     strange (events and fields nobody has heard of, in between).
@@ -31,6 +32,7 @@ class VoiceScript:
 
     replies: list[str] = field(default_factory=list)
     hears: list[str] = field(default_factory=list)
+    tones: list[float] = field(default_factory=list)
     end_after: int | None = None
     think_ms: int = 400
     silence_ms: int = 600

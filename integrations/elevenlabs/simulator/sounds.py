@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import wave
 from array import array
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from .stories import Turn
 PIECE_SECS = 0.25
 _RATES = (8000, 16000, 22050, 24000, 44100, 48000)
 _BIAS, _CLIP = 132, 32635
+_TONE_PEAK = 8000
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,23 @@ def encoded(samples: array[int], form: Format) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def said(text: str, secs: float) -> bytes:
-    """`text` as the agent says it: 16 kHz PCM of `secs` seconds, the same for the same words."""
-    return speech(Turn("agent", text), secs)
+def said(text: str, secs: float, tones: tuple[float, ...] = ()) -> bytes:
+    """`text` as the agent says it: 16 kHz PCM of `secs` seconds, the same for the same words.
+
+    With `tones` (Hz) it is those instead, each for 250 ms, again and again: what arrives can be told from all else.
+    """
+    if not tones:
+        return speech(Turn("agent", text), secs)
+    step, of_each = 2 * math.pi / SAMPLE_RATE, int(SAMPLE_RATE * PIECE_SECS)
+    hertz = (tones[place // of_each % len(tones)] for place in range(int(secs * SAMPLE_RATE)))
+    return array("h", [int(_TONE_PEAK * math.sin(step * each * place)) for place, each in enumerate(hertz)]).tobytes()
 
 
 @lru_cache(maxsize=256)
-def pieces(text: str, secs: float, form: Format) -> tuple[bytes, ...]:
+def pieces(text: str, secs: float, form: Format, tones: tuple[float, ...] = ()) -> tuple[bytes, ...]:
     """The same for the wire, cut every 250 ms; the last piece may be shorter."""
     samples = array("h")
-    samples.frombytes(said(text, secs))
+    samples.frombytes(said(text, secs, tones))
     data = encoded(samples, form)
     size = int(form.rate * PIECE_SECS) * (1 if form.ulaw else 2)
     return tuple(data[start : start + size] for start in range(0, len(data), size))
