@@ -7,16 +7,30 @@ from __future__ import annotations
 
 import os
 import shutil
+import wave
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, StorageState, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    StorageState,
+    WebError,
+    expect,
+    sync_playwright,
+)
 
 from tests.stack import Stack
+from tests.voice.sounds import tone
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WITHOUT = "No Chromium on this machine: `apt install chromium`, or CHROMIUM=/path/to/it, and these tests run."
+MICROPHONE_HZ = 440
+_MICROPHONE_RATE = 48000
 _hundreds = count(1)
 expect.set_options(timeout=20_000)  # milliseconds; a busy machine is slow, not wrong
 
@@ -27,15 +41,29 @@ def chromium() -> str | None:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def microphone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Somebody who says one word every three seconds."""
+    path = tmp_path_factory.mktemp("microphone") / "word.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(_MICROPHONE_RATE)
+        word = tone(MICROPHONE_HZ, 0.8, rate=_MICROPHONE_RATE)
+        file.writeframes(bytes(2 * _MICROPHONE_RATE) + word + bytes(2 * _MICROPHONE_RATE * 6 // 5))
+    return path
+
+
+@pytest.fixture(scope="package")
+def browser(microphone: Path) -> Iterator[Browser]:
     """One for all of these tests, and gone after them: its event loop would be in the way of others'."""
     found = chromium()
     if found is None:
         (pytest.fail if os.environ.get("AISPINNER_BROWSER") == "required" else pytest.skip)(WITHOUT)
+    options = ["--autoplay-policy=no-user-gesture-required", f"--use-file-for-fake-audio-capture={microphone}"]
+    options += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+    # Chromium's sandbox refuses to work for root, which is who runs tests in containers.
+    options += ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        # Chromium's sandbox refuses to work for root, which is who runs tests in containers.
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        options.append("--autoplay-policy=no-user-gesture-required")
         browser = playwright.chromium.launch(executable_path=found, args=options)
         yield browser
         browser.close()
@@ -56,21 +84,35 @@ def login(browser: Browser, stack: Stack) -> StorageState:
     return state
 
 
+@pytest.fixture(scope="package")
+def window(browser: Browser, login: StorageState, stack: Stack) -> Iterator[BrowserContext]:
+    """One for all of these tests, logged in: it loads scripts and styles once."""
+    window = browser.new_context(base_url=stack.address, storage_state=login, viewport={"width": 1280, "height": 900})
+    window.set_default_timeout(20_000)
+    yield window
+    window.close()
+
+
 @pytest.fixture
-def context(browser: Browser, login: StorageState, stack: Stack, expected: list[str]) -> Iterator[BrowserContext]:
-    """A window of its own, logged in; whatever its pages' consoles called an error fails the test."""
-    context = browser.new_context(base_url=stack.address, storage_state=login, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(20_000)
+def context(window: BrowserContext, expected: list[str]) -> Iterator[BrowserContext]:
+    """The window without what others opened; whatever its pages' consoles called an error fails the test."""
+    before = set(window.pages)
     said: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"} and not any(words in message.text for words in expected):
             said.append(f"{message.type}: {message.text} ({message.location['url']})")
 
-    context.on("console", listen)
-    context.on("weberror", lambda error: said.append(f"uncaught: {error.error}"))
-    yield context
-    context.close()
+    def uncaught(error: WebError) -> None:
+        said.append(f"uncaught: {error.error}")
+
+    window.on("console", listen)
+    window.on("weberror", uncaught)
+    yield window
+    for page in set(window.pages) - before:
+        page.close()
+    window.remove_listener("console", listen)
+    window.remove_listener("weberror", uncaught)
     assert not said
 
 
@@ -85,16 +127,15 @@ def page(context: BrowserContext) -> Page:
     return context.new_page()
 
 
-@pytest.fixture
-def numbers() -> list[str]:
-    """Numbers that no other campaign has called."""
+def unused_numbers() -> list[str]:
+    """A hundred that no other campaign has called."""
     hundred = next(_hundreds)
     return [f"+1555{700 + hundred // 100:03}{hundred % 100:02}{place:02}" for place in range(100)]
 
 
-@pytest.fixture(autouse=True)
-def nothing_left_running(stack: Stack) -> Iterator[None]:
-    """A node dials one campaign at a time: what a test leaves running, the next would stumble over."""
-    yield
+@pytest.fixture
+def numbers(stack: Stack) -> Iterator[list[str]]:
+    """To be called. A node dials one campaign at a time: what a test leaves running, the next would stumble over."""
+    yield unused_numbers()
     for run in stack.get("/telephony/runs", status="running,pausing,paused", workspace_id=1)["runs"]:
-        stack.post(f"/telephony/runs/{run['call_id']}/cancel")
+        stack.post(f"/telephony/runs/{run['call_id']}/cancel", {"hangup": True})

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.monitor import Monitor
 
@@ -20,9 +20,10 @@ CALL = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def ask(page: Page) -> Ask:
-    """Call a module's function in the page."""
+@pytest.fixture(scope="module")
+def ask(window: BrowserContext) -> Ask:
+    """Call a module's function in a page."""
+    page = window.new_page()
     page.goto("/login")
 
     def call(module: str, expression: str, value: object = None) -> Any:

@@ -10,7 +10,7 @@ from tests.stack import Stack, follow
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
 TALK = {"outcome": "answered", "ring_secs": 1, "talk_secs": 60}
-LONG = {"outcome": "answered", "ring_secs": 5, "talk_secs": 3000}  # five seconds
+LONG = {"outcome": "answered", "ring_secs": 5, "talk_secs": 480}  # 0.8 seconds, the longest that the agent may talk
 WATCH = """() => {
     window.seenLive = new Set();
     new MutationObserver(() => {
