@@ -16,9 +16,8 @@ LONGEST_NODE_ID = 100
 
 _NODE_FIELDS = ["id", "workspace_id", "node_id", "type", "title"]
 _NODES_OF = """
-SELECT n.id, n.workspace_id, n.node_id, n.type, n.title, w.name
+SELECT n.id, n.workspace_id, n.node_id, n.type, n.title
 FROM core_node n
-JOIN core_workspace w ON w.id = n.workspace_id
 JOIN core_membership m ON m.workspace_id = n.workspace_id
 WHERE n.node_id = %s AND m.user_id = %s
 LIMIT 2
@@ -92,7 +91,10 @@ def choose_workspace(
 
 
 def choose_node(*, user: User, workspace_id: object = None, node_id: object) -> Node:
-    """The node `node_id` of the workspace that `choose_workspace` chooses; mostly in one query, as it is mostly one."""
+    """The node `node_id` of the workspace that `choose_workspace` chooses; mostly in one query, as it is mostly one.
+
+    Of that one, config and workspace are read when they are asked for.
+    """
     if _left_out(workspace_id):
         found = _nodes_of(user=user, node_id=as_node_id(node_id))
         if len(found) == 1:
@@ -128,16 +130,10 @@ def as_node_id(value: object) -> str:
 
 
 def _nodes_of(*, user: User, node_id: str) -> list[Node]:
-    """Up to two nodes of this id that `user` may see, without their config; asked with every look at a journal."""
+    """Up to two nodes of this id that `user` may see; asked with every look at a journal."""
     with connection.cursor() as cursor:
         cursor.execute(_NODES_OF, [node_id, user.pk])
-        rows = cursor.fetchall()
-    found = []
-    for *columns, name in rows:
-        node = Node.from_db(connection.alias, _NODE_FIELDS, columns)
-        node.workspace = Workspace.from_db(connection.alias, ["id", "name"], [node.workspace_id, name])
-        found.append(node)
-    return found
+        return [Node.from_db(connection.alias, _NODE_FIELDS, row) for row in cursor.fetchall()]
 
 
 def _left_out(value: object) -> bool:

@@ -6,7 +6,6 @@ Valkey is up or not. What is done in this process is forgotten at once.
 
 from __future__ import annotations
 
-import copy
 import time
 from typing import Any
 
@@ -23,22 +22,18 @@ _kept: dict[str, tuple[float, ApiToken]] = {}
 
 
 def recall(digest: str) -> ApiToken | None:
-    """The token's row with its user, copies of its own for whoever asks; None where it has to be looked up."""
+    """The token's row with its user, the same for all who ask; None where it has to be looked up."""
     found = _kept.get(digest)
     if found is None or time.monotonic() - found[0] > GOOD_FOR:
         return None
-    token = copy.copy(found[1])
-    token.user = copy.copy(found[1].user)
-    return token
+    return found[1]
 
 
 def remember(digest: str, token: ApiToken, *, since: float) -> None:
     """Keep a token that was found good; `since` is time.monotonic() from before it was looked up."""
     if len(_kept) >= MOST:
         _kept.clear()
-    kept = copy.copy(token)
-    kept.user = copy.copy(token.user)
-    _kept[digest] = (since, kept)
+    _kept[digest] = (since, token)
 
 
 @receiver([post_save, post_delete], sender=ApiToken)

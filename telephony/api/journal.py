@@ -54,7 +54,7 @@ class JournalView(CSVAnswers):
             if not nodes:
                 raise NotFound("Node not found. GET /workspaces/{id}/nodes lists the nodes of a workspace.")
             scopes = scopes_of_nodes(nodes)
-        return _answer(request, query, scopes, workspaces=workspaces)
+        return _answer(request, query, scopes, workspaces=[workspace.pk for workspace in workspaces])
 
 
 class NodeJournalView(CSVAnswers):
@@ -64,7 +64,7 @@ class NodeJournalView(CSVAnswers):
         """The calls that went through one node; of a journal or monitor block, through the nodes connected with it."""
         query = Query(request.query_params)
         node = choose_node(user=caller(request), workspace_id=query.text("workspace_id"), node_id=node_id)
-        return _answer(request, query, scopes_of_nodes([node]), workspaces=[node.workspace])
+        return _answer(request, query, scopes_of_nodes([node]), workspaces=[node.workspace_id])
 
 
 class CallView(APIView):
@@ -81,23 +81,22 @@ class CallView(APIView):
         return _json(call_json(row, parent=parent, node_ids=node_ids_of([row]), root=_root(request)))
 
 
-def _answer(
-    request: Request, query: Query, scopes: list[Scope], *, workspaces: Sequence[Workspace]
-) -> HttpResponseBase:
+def _answer(request: Request, query: Query, scopes: list[Scope], *, workspaces: Sequence[int]) -> HttpResponseBase:
     cursor = _cursor(query)
     as_csv = wants_csv(request)  # as long as the journal is, unless a limit is sent
     limit = query.whole("limit", low=1, high=LARGEST_ID if as_csv else MOST)
     filters, parent = _filters(query), query.text("parent_call_id")
     query.check()
     if parent:
-        run = _run(parent, workspaces=[workspace.pk for workspace in workspaces])
+        run = _run(parent, workspaces=workspaces)
         filters, scopes = replace(filters, run_id=run.pk), within(scopes, workspace_id=run.workspace_id)
     if as_csv:
-        for workspace in workspaces:
+        for workspace in Workspace.objects.filter(pk__in=workspaces):
             record(action="journal.exported", about=workspace, workspace=workspace)
         return csv_file(journal_csv(scopes=scopes, filters=filters, cursor=cursor, limit=limit), name="journal")
     journal = read_journal(scopes=scopes, filters=filters, cursor=cursor, limit=limit or LIMIT)
-    return _json(journal_json(journal, root=_root(request)))
+    root = _root(request) if journal.calls else ""  # for the recordings of calls
+    return _json(journal_json(journal, root=root))
 
 
 def _cursor(query: Query) -> Cursor:
@@ -115,7 +114,7 @@ def _filters(query: Query) -> Filters:
     return Filters(statuses=statuses, outcomes=outcomes, since=since, until=until, q=query.text("q"))
 
 
-def _run(call_id: str, *, workspaces: list[int]) -> Run:
+def _run(call_id: str, *, workspaces: Sequence[int]) -> Run:
     run = Run.objects.filter(call_id=call_id, workspace__in=workspaces).first() if could_be_id(call_id) else None
     if run is None:
         raise NotFound(NO_RUN)

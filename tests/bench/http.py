@@ -73,7 +73,7 @@ def with_token(size: str) -> Figures:
     """A delta, for whoever has a token; and with the token looked up each time, without a throttle."""
     with served(size, *RIVALS) as ours:
         query = f"journal/{ours.node}?since_id={ours.mark}"
-        return {**ours.asked(f"/telephony/{query}"), **ours.asked(f"/looked-up/{query}", name="looked up")}
+        return {**ours.asked(f"/with-token/{query}"), **ours.asked(f"/looked-up/{query}", name="looked up")}
 
 
 def without_token(size: str) -> Figures:

@@ -10,10 +10,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from rest_framework.test import APIClient
+from rest_framework.request import Request
+from rest_framework.test import APIClient, APIRequestFactory
 
 from aispinner.core import token_memory
-from aispinner.core.auth import issue_token, revoke_token
+from aispinner.core.auth import BearerAuthentication, issue_token, revoke_token
 from aispinner.core.models import ApiToken
 
 
@@ -129,14 +130,13 @@ def test_what_is_refused_is_not_remembered(db: None) -> None:
     assert token_memory._kept == {}
 
 
-def test_whoever_asks_gets_rows_of_their_own(owner: User, clock: Clock) -> None:
-    _, text = issue_token(user=owner)
-    ask(text)
-    [digest] = token_memory._kept
-    one, two = token_memory.recall(digest), token_memory.recall(digest)
-    assert one is not None and two is not None
-    one.user.username = "changed"
-    assert two.user.username == owner.username
+def test_whoever_asks_gets_a_user_of_their_own(owner: User, text: str) -> None:
+    request = Request(APIRequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {text}"))
+    answers = [BearerAuthentication().authenticate(request) for _ in range(3)]
+    users = [answer[0] for answer in answers if answer]
+    assert users == [owner] * 3
+    users[0].username = "changed"
+    assert [user.username for user in users] == ["changed", owner.username, owner.username]
 
 
 def test_the_memory_has_an_end(owner: User, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:

@@ -138,6 +138,7 @@ urlpatterns = [
     path("rival/calls/<str:node_id>", PlainCallsView.as_view()),
     path("rival/delta/<str:node_id>", CallsView.as_view()),
     path("rival/webhooks/<str:public_id>", csrf_exempt(WebhookView.as_view())),
+    path("with-token/journal/<str:node_id>", NodeJournalView.as_view()),  # found as soon as the next two are
     path("open/journal/<str:node_id>", OpenJournalView.as_view()),
     path("looked-up/journal/<str:node_id>", LookedUpJournalView.as_view()),
     path("", include("aispinner.urls")),
