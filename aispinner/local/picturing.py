@@ -27,6 +27,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 SPEED = "12"  # simulated seconds in one: calls are up long enough to be seen
 WAIT = 14.0  # seconds for campaigns to get going
 DESK, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
+TALL = {"width": 1360, "height": 1180}  # all of a conversation, and what happened in its call
 CAMPAIGNS = (  # node, name, numbers, lines
     ("pbx_abc123", "Autumn check-up reminders", range(2000, 2160), 12),
     ("pbx_demo", "Customer satisfaction, November", range(3000, 3090), 8),
@@ -99,13 +100,16 @@ def _pictures(browser: Browser, address: str) -> Iterator[str]:
     desk = browser.new_context(base_url=address, viewport=DESK, color_scheme="light", locale="en-GB")  # type: ignore[arg-type]  # plain dicts
     page = desk.new_page()
     _log_in(page)
+    page.set_viewport_size(TALL)  # type: ignore[arg-type]
     yield _picture(_monitor(page), "monitor")
+    page.set_viewport_size(DESK)  # type: ignore[arg-type]
     page.goto("/admin/?period=days")
     yield _picture(page, "dashboard")
     page.goto("/admin/telephony/run/")
     page.locator("#result_list tbody a").first.click()
     page.wait_for_url("**/run/*/change/**")
     yield _picture(page, "campaign")
+    page.set_viewport_size(TALL)  # type: ignore[arg-type]
     page.goto("/monitor/")
     page.get_by_role("button", name="Answered", exact=True).click()
     page.locator("#calls .call").filter(has_text="Answered").filter(has_text="Success").first.click()
