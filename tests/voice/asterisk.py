@@ -40,7 +40,6 @@ class MediaSocketCaller:
         self.says, self.ear, self.queue = bytearray(), bytearray(), bytearray()
         self.commands: list[str] = []
         self.buffering = False
-        self.dry = 0  # frames for which nothing was there to be played
         self.gone = asyncio.Event()
         self.refuses = False
         self.subprotocol: str | None = None
@@ -80,7 +79,6 @@ class MediaSocketCaller:
 
     async def _tick(self, socket: ServerConnection) -> None:
         async for _ in ticks():
-            self.dry += not self.queue
             self.ear += bytes(self.queue[:640]).ljust(640, b"\0")
             del self.queue[:640]
             with suppress(ConnectionClosed):

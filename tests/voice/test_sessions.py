@@ -24,6 +24,7 @@ from tests.voice.asterisk import AudioSocketCaller, Caller, MediaSocketCaller, a
 from tests.voice.sounds import loudness, share_of_tone, tone
 
 AGENT_HZ, CALLER_HZ = 700, 440
+LOUD = bytes([0, 32]) * 16000  # a second of it
 LEGS = pytest.mark.parametrize("leg", [media_socket, audio_socket])
 Legs = Callable[[], AbstractAsyncContextManager[tuple[Any, Leg]]]
 
@@ -135,17 +136,18 @@ async def test_flushing_is_followed_by_buffering_anew() -> None:
 
 
 @asynchronous
-async def test_silence_follows_a_flush_at_once() -> None:
+async def test_silence_follows_a_flush_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asterisk's resampler keeps the end of a sound until something follows it: the caller would hear it late."""
+    monkeypatch.setattr("telephony.voice.legs.media_socket.AHEAD_SECS", 20.0)  # the next would be due after ten
+    monkeypatch.setattr("telephony.voice.legs.media_socket._MOST", 1_000_000)
     async with joined(media_socket) as call:
         caller = call.caller
         assert isinstance(caller, MediaSocketCaller)
-        await call.agent.say(tone(AGENT_HZ, 10), event_id=1)
-        await until(lambda: len(caller.queue) > 2 * caller.rate * 0.25)  # just handed over: the next is not due yet
-        before = caller.dry
+        await call.agent.say(LOUD * 30, event_id=1)
+        await until(lambda: len(caller.queue) > len(LOUD) * 15)
         await call.agent.send("interruption", event_id=1)
-        await until(lambda: "FLUSH_MEDIA" in caller.commands and caller.queue)
-        assert caller.dry - before < 5
+        await until(lambda: "FLUSH_MEDIA" in caller.commands and caller.queue, within=5)
+        assert loudness(bytes(caller.queue)) == 0
 
 
 @asynchronous
