@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from agents.models import Agent
 from aispinner.core.admin_base import roles_of, sees_all, watched
+from aispinner.core.snapshot import one_snapshot
 from integrations.models import Account, ElevenLabsKey, PhoneProvider
 from telephony.admin import health
 from telephony.admin.attention import attention, needs_bridges
@@ -43,6 +44,7 @@ def live(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"live": True, "parts": _parts(request)})
 
 
+@one_snapshot()
 def _parts(request: HttpRequest) -> dict[str, SafeString]:
     now = timezone.now()
     totals = _totals(request, since=now.date() - timedelta(days=1))

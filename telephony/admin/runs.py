@@ -31,6 +31,7 @@ from aispinner.core.admin_confirm import ask, is_confirmed
 from aispinner.core.admin_html import muted, two_lines, when
 from aispinner.core.errors import Invalid, Problem
 from aispinner.core.models import Role
+from aispinner.core.snapshot import one_snapshot
 from telephony import services
 from telephony.admin import dashboard
 from telephony.admin.filters import ChoiceFilter
@@ -145,15 +146,20 @@ class RunAdmin(ConsoleAdmin[Run]):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        run = self.get_object(request, object_id)
-        context = dict(extra_context or {})
-        if run is not None:
-            may = self.may_operate(request, run)
-            parts = run_parts(run, may_operate=may)
-            context |= {"run": run, "facts": facts(run), "parts": parts, "live": is_live(run), "may_operate": may}
-            context |= {"is_member": run.workspace_id in roles_of(request)}
-        return super().change_view(request, object_id, form_url, context)
+        return super().change_view(
+            request, object_id, form_url, (extra_context or {}) | self._shown(request, object_id)
+        )
 
+    @one_snapshot()
+    def _shown(self, request: HttpRequest, object_id: str) -> dict[str, Any]:
+        run = self.get_object(request, object_id)
+        if run is None:
+            return {}
+        may = self.may_operate(request, run)
+        shown = {"run": run, "facts": facts(run), "parts": run_parts(run, may_operate=may), "live": is_live(run)}
+        return shown | {"may_operate": may, "is_member": run.workspace_id in roles_of(request)}
+
+    @one_snapshot()
     def live_page(self, request: HttpRequest, pk: int) -> JsonResponse:
         """The parts of one campaign's page as they are now."""
         run = self._run(request, pk)

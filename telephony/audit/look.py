@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection, transaction
+from django.db import connection
 
 from telephony.audit.checks import CHECKS
 
@@ -20,14 +19,6 @@ class Difference:
     what: str
     stored: str
     derived: str
-
-
-@contextmanager
-def one_snapshot() -> Iterator[None]:
-    """Everything asked within is as of one moment, however long it takes; nothing can be written."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
 
 
 def differences(*, run_id: int | None = None) -> list[Difference]:

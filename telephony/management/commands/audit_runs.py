@@ -11,8 +11,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from aispinner.core.snapshot import one_snapshot
 from telephony.audit.checks import CHECKS, PROGRESS, TOTALS
-from telephony.audit.look import Difference, differences, one_snapshot
+from telephony.audit.look import Difference, differences
 from telephony.audit.repair import repair_progress, repair_totals
 from telephony.models import Run
 
