@@ -92,9 +92,11 @@ def test_a_server_that_is_told_to_stop_says_goodbye(server: Server, token: str, 
         open_ones = [stack.enter_context(opened(server, token, workspace)) for _ in range(3)]
         server.process.terminate()
         for socket in open_ones:
+            said: list[dict[str, Any]] = []
             with pytest.raises(ConnectionClosed) as closed:
                 while True:
-                    socket.recv(timeout=20)
+                    said.append(json.loads(socket.recv(timeout=20)))
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1012
+            assert (said[-1]["type"], said[-1]["code"]) == ("closing", 1012)
     assert server.process.wait(10) == 0
