@@ -11,7 +11,9 @@ from aispinner.core.login import PageLoginView
 from telephony.metrics import scrape
 
 urlpatterns = [
-    path("", include("telephony.api.urls")),  # first, as the journal in it is what is asked for all the time
+    # First what is asked for all the time: each address is tried in turn.
+    path("", include("telephony.webhooks.urls")),
+    path("", include("telephony.api.urls")),
     path("", RedirectView.as_view(pattern_name="monitor")),
     path("login", PageLoginView.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
@@ -24,7 +26,6 @@ urlpatterns = [
     path("", include("agents.api.urls")),
     path("", include("telephony.monitor.urls")),
     path("", include("telephony.try_agent.urls")),
-    path("", include("telephony.webhooks.urls")),
     path("", include("aispinner.apidocs.urls")),
 ]
 

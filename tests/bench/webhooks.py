@@ -29,11 +29,15 @@ def posted(arguments: tuple[str, ...], address: Callable[[WebhookEndpoint], str]
         endpoint = make_endpoint()
         path = address(endpoint)
         send_all(server.port, [_queue(path, f"warm_{place}", 5) for place in range(CONNECTIONS)])
-        rate = send_all(server.port, [_queue(path, f"new_{place}", events) for place in range(CONNECTIONS)])
+        queues = [_queue(path, f"new_{place}", events) for place in range(CONNECTIONS)]
+        used = server.cpu_seconds()
+        rate = send_all(server.port, queues)
+        used = server.cpu_seconds() - used
         before = WebhookReceipt.objects.count()
         send_all(server.port, [_queue(path, "same", events)] * COPIES)
         rows = WebhookReceipt.objects.count() - before
-    return {"requests/s": rate, "rows too many or too few": abs(rows - events)}
+    each = used / (events * CONNECTIONS) * 1000
+    return {"requests/s": rate, "requests: CPU ms each": each, "rows too many or too few": abs(rows - events)}
 
 
 def _queue(path: str, name: str, events: int) -> list[bytes]:
