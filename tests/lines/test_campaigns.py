@@ -78,7 +78,7 @@ def test_a_call_is_followed_to_its_end_and_early_media_is_no_answer(house: House
 def test_voicemail_is_heard_beside_the_agent_and_ends_the_call(house: House, bells: Bells) -> None:
     called = numbers(2)
     house.script(called[:1], outcome="voicemail", talk_secs=10_000)
-    house.script(called[1:], outcome="answered", manner="talk", talk_secs=150)
+    house.script(called[1:], outcome="answered", manner="talk", talk_secs=75)
     run = house.campaign(called, workspace=house.workspace(amd_context="amd"))
     with holding():
         until_up()

@@ -142,7 +142,7 @@ def test_a_holder_that_another_of_ours_has_replaced_stands_by(house: House, bell
 
     async def replace() -> None:
         async with open_ari(login):
-            await asyncio.sleep(1.5)  # long enough for the first to be told, and to look at its lease
+            await asyncio.sleep(0.5)  # long enough for the first to be told, and to look at its lease
 
     with holding():
         until_up()
