@@ -21,7 +21,7 @@ class Lease:
     def __init__(self, name: str) -> None:
         self._key = int.from_bytes(sha256(f"lease:{name}".encode()).digest()[:8], "big", signed=True)
         self._connection: psycopg.Connection[Any] | None = None
-        self._closed = False
+        self._held = self._closed = False
         self._one_at_a_time = Lock()
 
     def take(self) -> bool | None:
@@ -37,16 +37,19 @@ class Lease:
             except psycopg.Error:
                 self._let_go()
                 return None
-            return row is not None and bool(row[0])
+            self._held = row is not None and bool(row[0])
+            return self._held
 
     def is_held(self) -> bool:
-        """Whether it is still ours: as long as its connection lives."""
+        """Whether it is still ours: as long as the connection lives that took it."""
         with self._one_at_a_time:
+            if self._connection is None or not self._held:
+                return False
             try:
-                return self._connection is not None and self._connection.execute("SELECT 1").fetchone() is not None
+                self._connection.execute("SELECT 1")
             except psycopg.Error:
                 self._let_go()
-                return False
+            return self._held
 
     def give_back(self) -> None:
         """Let the next one have it, at once."""
@@ -59,11 +62,11 @@ class Lease:
         self.give_back()
 
     def _let_go(self) -> None:
-        held, self._connection = self._connection, None
-        if held is not None:
+        old, self._connection, self._held = self._connection, None, False
+        if old is not None:
             with suppress(psycopg.Error):  # closing alone, the server would notice in its own time
-                held.execute("SELECT pg_advisory_unlock_all()")
-            held.close()
+                old.execute("SELECT pg_advisory_unlock_all()")
+            old.close()
 
 
 def _parameters() -> dict[str, Any]:
