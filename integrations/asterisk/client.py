@@ -142,7 +142,8 @@ class Ari:
         answer = self._asked[request_id] = asyncio.get_running_loop().create_future()
         try:
             await self._socket.send(json.dumps(message))
-            return await asyncio.wait_for(answer, ANSWER_WITHIN)
+            async with asyncio.timeout(ANSWER_WITHIN):  # wait_for of Python 3.11 loses a cancellation as it is answered
+                return await answer
         except ConnectionClosed:
             raise _unknown() from None  # a part of it may have left
         except TimeoutError:

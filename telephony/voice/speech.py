@@ -40,7 +40,8 @@ class Speech:
         """Return when something was put or all was dropped, after `within` seconds at the latest."""
         self._changed.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), within)
+            async with asyncio.timeout(within):  # wait_for of Python 3.11 loses a cancellation meanwhile
+                await self._changed.wait()
 
     async def put(self, pcm: bytes) -> None:
         """Add `pcm`; waits while the buffer is full, so that the agent's socket is not read meanwhile."""

@@ -17,6 +17,7 @@ from telephony.voice.legs.base import Leg
 from telephony.voice.notes import Ending, Notes
 from telephony.voice.recorder import Recorder
 from telephony.voice.session import Session
+from telephony.voice.speech import Speech
 from telephony.voice.threads import encoding
 from tests.simulator.helpers import mp3_info
 from tests.voice.agents import ScriptedAgent, scripted_agent
@@ -163,6 +164,21 @@ async def test_a_full_queue_at_asterisk_is_waited_for() -> None:
         assert loudness(bytes(call.caller.ear)) == 0
         await caller.tell("MEDIA_XON")
         await until(lambda: ends_with(call.caller.ear, AGENT_HZ, rate=16000))
+
+
+@pytest.mark.parametrize("ticks", range(5))
+@asynchronous
+async def test_whoever_waits_for_speech_ends_when_told_to_though_it_comes_at_that_moment(ticks: int) -> None:
+    speech = Speech(rate=16000)
+    waits = asyncio.ensure_future(speech.changed(within=10))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    await speech.put(LOUD)
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    told_in_time = waits.cancel()
+    await asyncio.wait([waits])
+    assert waits.cancelled() is told_in_time
 
 
 @LEGS

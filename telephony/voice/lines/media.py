@@ -49,7 +49,9 @@ async def join(ari: Ari, call_id: str, *, provider: Provider, begun: asyncio.Fut
     """
     try:
         await _carry(ari, call_id, provider=provider, begun=begun)
-        if not await asyncio.wait_for(begun, MEDIA_WITHIN):
+        async with asyncio.timeout(MEDIA_WITHIN):
+            has_begun = await begun
+        if not has_begun:
             raise NotJoinedError(BRIDGE_LOST)
         _check(await ari.ask("POST", "bridges", body={"type": "mixing", "bridgeId": call_id}))
         members = {"channel": f"{call_id},{media_id(call_id)}"}

@@ -51,7 +51,8 @@ class Placing:
                 await asyncio.sleep(self._until_next())
             else:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._bell.wait(), self._until_next() or LOOK_EVERY)
+                    async with asyncio.timeout(self._until_next() or LOOK_EVERY):
+                        await self._bell.wait()
 
     async def _take(self) -> list[rows.Taken]:
         now, pbx = asyncio.get_running_loop().time(), self._book.pbx
