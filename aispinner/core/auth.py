@@ -18,12 +18,13 @@ from rest_framework.authentication import SessionAuthentication as SessionWithCs
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, PermissionDenied
 from rest_framework.request import Request
 
-from aispinner.core import token_memory
 from aispinner.core.audit import record
 from aispinner.core.errors import Forbidden
 from aispinner.core.models import ApiToken
+from aispinner.core.recent import Recent
 
 LONGEST_TOKEN = 200  # characters; ours have 68
+recent_tokens: Recent[ApiToken] = Recent(ApiToken, User)
 REFUSED = "This token is not valid: it may be mistyped, revoked or expired. POST /auth/token makes a new one."
 
 
@@ -100,16 +101,16 @@ def _find(text: str) -> ApiToken | None:
 
 
 def _find_lately(text: str) -> ApiToken | None:
-    """As it was at most `token_memory.GOOD_FOR` ago: for requests, of which there may be hundreds a second."""
+    """As it was at most `recent.GOOD_FOR` ago: for requests, of which there may be hundreds a second."""
     if not _may_be_one(text):
         return None
     digest, now = hash_token(text), time.monotonic()
-    known = token_memory.recall(digest)
+    known = recent_tokens.recall(digest)
     if known is not None:
         return known if _is_good(known) else None
     token = _look_up(digest)
     if token is not None:
-        token_memory.remember(digest, token, since=now)
+        recent_tokens.remember(digest, token, since=now)
     return token
 
 

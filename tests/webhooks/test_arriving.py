@@ -8,13 +8,14 @@ from threading import Barrier
 
 import orjson
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integrations.elevenlabs.signature import sign
-from integrations.models import ReceiptStatus, WebhookReceipt
+from integrations.models import ReceiptStatus, WebhookEndpoint, WebhookReceipt
 from tests.bells import Bells
 from tests.dialer.threads import rivals
 from tests.webhooks.events import SECRET, make_calls, make_endpoint, post, transcription
@@ -173,6 +174,24 @@ def test_whatever_is_signed_is_stored_or_refused_and_does_not_stop_a_worker(
     bells.answer()
     call.refresh_from_db()
     assert call.ended_at is not None, "an odd event kept the others from being applied"
+
+
+@pytest.mark.django_db
+def test_a_secret_that_was_changed_elsewhere_this_moment_is_the_one_that_counts(bells: Bells) -> None:
+    endpoint = make_endpoint()
+    assert post(endpoint, transcription()).status_code == 200
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(secret="whsec_new")
+    assert post(endpoint, transcription(conversation_id="conv_2"), secret="whsec_new").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_endpoint_that_was_deleted_elsewhere_this_moment_takes_nothing_more(bells: Bells) -> None:
+    endpoint = make_endpoint()
+    assert post(endpoint, transcription()).status_code == 200
+    with connection.cursor() as cursor:  # nothing in this process hears of it
+        cursor.execute("DELETE FROM integrations_webhookreceipt")
+        cursor.execute("DELETE FROM integrations_webhookendpoint")
+    assert post(endpoint, transcription(conversation_id="conv_2")).status_code == 404
 
 
 @pytest.mark.django_db(transaction=True)

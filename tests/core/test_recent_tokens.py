@@ -13,8 +13,8 @@ from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.test import APIClient, APIRequestFactory
 
-from aispinner.core import token_memory
-from aispinner.core.auth import BearerAuthentication, issue_token, revoke_token
+from aispinner.core import recent
+from aispinner.core.auth import BearerAuthentication, issue_token, recent_tokens, revoke_token
 from aispinner.core.models import ApiToken
 
 
@@ -31,9 +31,9 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
     monkeypatch.setattr("aispinner.core.auth.time", clock)
-    monkeypatch.setattr("aispinner.core.token_memory.time", clock)
+    monkeypatch.setattr("aispinner.core.recent.time", clock)
     yield clock
-    token_memory.forget()
+    recent_tokens.forget()
 
 
 @pytest.fixture
@@ -94,14 +94,14 @@ def test_use_does_not_keep_a_token_alive(text: str, clock: Clock) -> None:
 def test_a_token_revoked_while_it_is_being_looked_up_is_not_believed_for_longer(
     text: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    remember = token_memory.remember
+    remember = recent_tokens.remember
 
     def slowly(digest: str, token: ApiToken, *, since: float) -> None:
         clock.now += 5
         elsewhere("DELETE FROM core_apitoken")
         remember(digest, token, since=since)
 
-    monkeypatch.setattr(token_memory, "remember", slowly)
+    monkeypatch.setattr(recent_tokens, "remember", slowly)
     assert ask(text) == 200
     assert ask(text) == 401
 
@@ -120,14 +120,14 @@ def test_what_happens_in_this_process_holds_at_once(owner: User) -> None:
 def test_a_token_that_reaches_its_end_while_remembered_is_refused(owner: User) -> None:
     _, text = issue_token(user=owner, expiry=timedelta(hours=1))
     assert ask(text) == 200
-    [(_, kept)] = token_memory._kept.values()
+    [(_, kept)] = recent_tokens._kept.values()
     kept.expiry = timezone.now() - timedelta(seconds=1)
     assert ask(text) == 401
 
 
 def test_what_is_refused_is_not_remembered(db: None) -> None:
     assert [ask("ais_" + "0" * 64) for _ in range(3)] == [401] * 3
-    assert token_memory._kept == {}
+    assert recent_tokens._kept == {}
 
 
 def test_whoever_asks_gets_a_user_of_their_own(owner: User, text: str) -> None:
@@ -140,11 +140,11 @@ def test_whoever_asks_gets_a_user_of_their_own(owner: User, text: str) -> None:
 
 
 def test_the_memory_has_an_end(owner: User, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    monkeypatch.setattr(token_memory, "MOST", 2)
+    monkeypatch.setattr(recent, "MOST", 2)
     tokens = [issue_token(user=owner)[1] for _ in range(5)]
     for each in tokens:
         ask(each)
-        assert len(token_memory._kept) <= 2
+        assert len(recent_tokens._kept) <= 2
 
 
 def test_any_client_with_a_token_is_served(owner: User, client_for: Callable[[User], APIClient]) -> None:
