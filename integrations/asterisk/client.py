@@ -139,7 +139,8 @@ class Ari:
         }
         if body is not None:
             message |= {"content_type": "application/json", "message_body": json.dumps(body)}
-        answer = self._asked[request_id] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[http.Reply] = asyncio.get_running_loop().create_future()
+        self._asked[request_id] = answer
         try:
             await self._socket.send(json.dumps(message))
             async with asyncio.timeout(ANSWER_WITHIN):  # wait_for of Python 3.11 loses a cancellation as it is answered
