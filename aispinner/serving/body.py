@@ -70,7 +70,8 @@ async def _write(write: Callable[[bytes], int], part: bytes, *, on_disk: bool) -
 
 async def _next(receive: Receive, patience: float) -> Message:
     try:
-        message = await asyncio.wait_for(receive(), patience)
+        async with asyncio.timeout(patience):
+            message = await receive()
     except TimeoutError as error:
         raise TooSlowError from error
     if message["type"] == "http.disconnect":

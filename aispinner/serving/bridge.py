@@ -165,9 +165,8 @@ class _Pump:
 
     async def _part(self, part: bytes) -> None:
         try:
-            await asyncio.wait_for(
-                self._send({"type": "http.response.body", "body": part, "more_body": True}), SEND_PATIENCE
-            )
+            async with asyncio.timeout(SEND_PATIENCE):
+                await self._send({"type": "http.response.body", "body": part, "more_body": True})
         except TimeoutError as error:
             raise GoneError from error
 

@@ -289,7 +289,8 @@ async def _patiently(query: Callable[[], R]) -> R:
 async def _raised(flag: asyncio.Event, *, within: float) -> bool:
     """Lower the flag when it is raised; False where it was not, for so many seconds."""
     try:
-        await asyncio.wait_for(flag.wait(), within)
+        async with asyncio.timeout(within):
+            await flag.wait()
     except TimeoutError:
         return False
     flag.clear()

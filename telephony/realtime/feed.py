@@ -80,7 +80,8 @@ class Feed:
                 if not more:
                     await asyncio.sleep(PAUSE)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(flag.wait(), LOOK)
+                        async with asyncio.timeout(LOOK):
+                            await flag.wait()
                     flag.clear()
 
     async def _look(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit, urlunsplit
@@ -83,10 +84,15 @@ def test_connections_go_back_to_the_pool(kind: str, request: pytest.FixtureReque
         assert set(threads.map(ask, range(40))) == {200}
 
 
-def test_a_token_revoked_here_is_refused_there_at_once(combined: Server, token: str) -> None:
-    assert combined.get("/auth/tokens", Authorization=f"Bearer {token}")[0].status == 200
+def test_a_token_revoked_here_is_refused_there_within_a_second(combined: Server, token: str) -> None:
+    def status() -> int:
+        return combined.get("/auth/tokens", Authorization=f"Bearer {token}")[0].status
+
+    assert status() == 200
     ApiToken.objects.filter(user=User.objects.get()).delete()
-    assert combined.get("/auth/tokens", Authorization=f"Bearer {token}")[0].status == 401
+    revoked = time.monotonic()
+    while status() == 200:
+        assert time.monotonic() < revoked + 1
 
 
 @pytest.mark.parametrize("kind", ["combined", "wsgi"])
