@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
@@ -18,6 +19,7 @@ from django.core.cache import caches
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
+from xdist.scheduler import LoadScopeScheduling
 
 from aispinner.core.auth import issue_token
 from aispinner.core.models import Workspace
@@ -31,9 +33,33 @@ SEARCHES = {  # every route, every order of events, every setting
     "test_bad_input.py", "test_planted_secrets.py", "test_isolation.py", "test_always.py", "test_checks.py",
     "test_roles.py", "test_routes.py",
 }  # fmt: skip
+ONE_STACK = {"browser", "contract", "e2e"}  # folders whose tests talk to the same running server
 SERVING = {  # folders whose tests run something themselves
     "chaos", "contract", "e2e", "lines", "local", "serving", "simulator", "voice",
 }  # fmt: skip
+
+
+class Together(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Side by side go files, and all that talks to the running server as one: it is started once, by one process.
+
+    (`--dist loadgroup` does not see its groups as of pytest 9.2 with xdist 3.8: each test went anywhere.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        folder = file.split("/")[1]
+        return "the stack" if folder in ONE_STACK else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    """Which tests stay together."""
+    return Together(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests stay to the end: whoever looks for garbage need not look at them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_configure() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from aispinner.local.environment import ROOT
 from aispinner.local.services import throwaway_environment
 
-SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadgroup")  # what shares a running server stays together
+SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadscope")  # tests/conftest.py says what stays together
 
 
 def run_tests(arguments: Sequence[str]) -> int:

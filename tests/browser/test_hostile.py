@@ -12,7 +12,7 @@ from tests.browser.conftest import unused_numbers
 from tests.browser.monitor import Monitor, order, start
 from tests.stack import Stack, follow
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 SCRIPT = '"><img src=x onerror="window.harmed=1"><script>window.harmed=1</script>'
 ODD = "\u202eÜnïcödé\u202c \U0001f469\U0001f3fd\u200d\U0001f680 e\u0337\u031b\u035av\u0336il \ufdfd " + "W" * 120
 NAMES = (SCRIPT, ODD, "{{ 7 * 7 }}${7*7}</textarea><!--", "' OR 1=1; --")

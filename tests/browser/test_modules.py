@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.monitor import Monitor
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 Ask = Callable[..., Any]
 CALL = {
     "status": "done", "outcome": "answered", "parent_call_id": "camp_1", "subscriber_phone": "+15550100123",

@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext, Page, WebSocketRoute, expect
 from tests.browser.monitor import Monitor, order, start
 from tests.stack import Stack, follow
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 TALK = {"outcome": "answered", "ring_secs": 1, "talk_secs": 60}
 LONG = {"outcome": "answered", "ring_secs": 5, "talk_secs": 480}  # 0.8 seconds, the longest that the agent may talk
 WATCH = """() => {

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.monitor import Monitor, start
 from tests.stack import Stack, follow
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 SERIOUS = {"serious", "critical"}
 COLOURS = ["color-contrast", "link-in-text-block"]  # the rules that the dark can break
 AXE = "options => axe.run(options).then((found) => found.violations)"

@@ -19,7 +19,7 @@ from tests.stack import Stack
 from tests.voice.sounds import loudness, share_of_tone
 from tests.voice.test_sessions import channels
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 TONES = [620, 1000, 1700]  # the agent's, one after the other, each for 250 ms
 ADDRESS = "/try/1/agent_xyz"
 UNPROCESSED = """

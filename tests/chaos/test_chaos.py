@@ -22,7 +22,6 @@ Json = dict[str, Any]
 
 
 @pytest.mark.e2e
-@pytest.mark.xdist_group("stack")
 def test_killed_processes_cost_no_number_and_dial_none_twice(tmp_path: Path) -> None:
     found = tmp_path / "found.json"
     options = ["--mild", "--numbers", "40", "--storm", "4", "--least-faults", "4", "--json", str(found)]

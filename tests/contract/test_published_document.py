@@ -14,7 +14,7 @@ from tests.contract.document import Answer, Request, read_document
 from tests.stack import Stack, follow
 from tests.voice.browser import talked_in_browser
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 
 BUILT, ANSWERS = read_document()
 START = "POST /telephony/dialer/start"

@@ -28,7 +28,7 @@ from tests.contract.test_description import closed
 from tests.contract.world import World, make_world
 from tests.stack import Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "10"))
 CONFIG = {

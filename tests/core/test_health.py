@@ -19,7 +19,7 @@ from tests.bells import Bells
 
 @pytest.fixture(autouse=True)
 def no_signs() -> None:
-    for who in ("worker", "beat"):
+    for who in ("worker", "beat", "asterisk"):
         broker.client().delete(broker.key(f"heartbeat:{who}"))
 
 

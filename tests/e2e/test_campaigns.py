@@ -11,7 +11,7 @@ import pytest
 
 from tests.stack import Stack, follow
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 COUNTS = ("pending_count", "in_flight_count", "success_count", "failed_count", "cancelled_count")
 _thousands = count(1)
 

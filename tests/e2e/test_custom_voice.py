@@ -11,7 +11,7 @@ import pytest
 
 from tests.stack import Stack, follow
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 NUMBERS = [f"+1555770{place:04}" for place in range(30)]
 MEANS = {  # what the far end did → how the call ended
     "answered": {"answered", "voicemail"},

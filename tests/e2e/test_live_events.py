@@ -16,7 +16,7 @@ from tests.e2e.test_campaigns import numbers, start
 from tests.stack import Stack, follow
 
 __all__ = ["numbers"]
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 RECONNECTS = 100
 SEED = 20260504
 

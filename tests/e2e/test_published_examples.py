@@ -8,7 +8,7 @@ import pytest
 
 from tests.stack import Stack, follow
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 
 JOURNAL_CALL = {
     "id", "call_id", "status", "subscriber_phone", "duration_sec", "summary", "transcript", "created_at",

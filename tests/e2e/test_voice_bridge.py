@@ -14,7 +14,7 @@ from tests.simulator.helpers import eventually
 from tests.stack import Stack
 from tests.voice.browser import in_a_call, talked_in_browser
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("stack")]
+pytestmark = pytest.mark.e2e
 
 
 def bridge_of(stack: Stack) -> int:
