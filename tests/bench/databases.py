@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.db import connection, connections
 from psycopg import connect, sql
 
+Answer = TypeVar("Answer")
 MIGRATED = "bench_migrated"  # the tables, and nothing in them
 
 
@@ -29,6 +31,18 @@ def create(name: str) -> None:
 def drop(name: str) -> None:
     """Gone, whoever still looks at it."""
     _in_postgres(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+async def in_a_thread(ask: Callable[..., Answer], *arguments: Any) -> Answer:
+    """What `ask` answers, asked beside the event loop; the thread's connection goes back to the pool."""
+
+    def work() -> Answer:
+        try:
+            return ask(*arguments)
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(work)
 
 
 @contextlib.contextmanager

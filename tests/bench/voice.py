@@ -30,6 +30,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from tests.bench.databases import in_a_thread
 from tests.bench.rows import Figures, Goal, Row
 from tests.bench.servers import ROOT, Server
 
@@ -165,12 +166,12 @@ def browsers() -> Figures:
 
 async def _measured(streams: int, ring: Callable[[World, list[str]], Any]) -> Figures:
     world = World()
-    call_ids = await asyncio.to_thread(_calls, streams)
+    call_ids = await in_a_thread(_calls, streams)
     world.streams = {call_id: Stream() for call_id in call_ids}
     async with serve(world.carry, "127.0.0.1", 0, process_request=world.answer_http, max_size=None) as server:
         world.port = next(iter(server.sockets)).getsockname()[1]
         with bridge(world.port) as process:
-            await asyncio.to_thread(_wait_for_row)
+            await in_a_thread(_wait_for_row)
             memory = _rss(process.pid)
             async with ring(world, call_ids):
                 await asyncio.sleep(WARM_SECS)
@@ -201,7 +202,7 @@ async def _ring_phones(world: World, call_ids: list[str]) -> AsyncIterator[None]
         open_session(room=room, call_id=call_id, media=media)
 
     for number, call_id in enumerate(call_ids, start=1):
-        await asyncio.to_thread(open_one, call_id)
+        await in_a_thread(open_one, call_id)
         await _until(lambda number=number: world.up == number)  # type: ignore[misc]
     yield
 
@@ -215,7 +216,7 @@ async def _ring_browsers(world: World, call_ids: list[str]) -> AsyncIterator[Non
     for call_id in call_ids:
         browser = Browser()
         open_browsers.append(browser)
-        await browser.accept(await asyncio.to_thread(_open_web, call_id, await browser.offer()))
+        await browser.accept(await in_a_thread(_open_web, call_id, await browser.offer()))
         await _until(lambda: world.up == len(open_browsers))
         tasks.append(asyncio.ensure_future(_listen(world, browser, world.streams[call_id])))
         tasks.append(asyncio.ensure_future(world._talk(_into(browser), world.streams[call_id])))
