@@ -77,7 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         served = folder in SERVING or SERVED & set(getattr(item, "fixturenames", ()))
-        if not served and item.path.name not in SEARCHES:
+        if not served and item.path.name not in SEARCHES and not item.get_closest_marker("e2e"):
             item.add_marker(pytest.mark.unit)
 
 

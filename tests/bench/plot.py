@@ -39,11 +39,10 @@ def _growth(axes: Axes, outcome: Outcome) -> None:
     sizes = SIZES if len(sides) == len(SIZES) else (SIZES[0], SIZES[-1])
     for name in SHOWN:
         axes.plot(sizes, [side[name] for side in sides], marker="o", label=name)
-    axes.set(
-        xscale="log", yscale="log", xlabel="calls in the journal", ylabel="p50, ms", title="Questions to a journal"
-    )
+    axes.set(xscale="log", yscale="log", ylim=(0.5, 200), xlabel="calls in the journal", ylabel="p50, ms")
+    axes.set_title("Questions to a journal")
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, ncols=2, loc="upper left")
 
 
 def _lines(axes: Axes, outcome: Outcome) -> None:
@@ -56,4 +55,4 @@ def _lines(axes: Axes, outcome: Outcome) -> None:
         axes.bar_label(bars, fmt="%.0f %%", fontsize=8)
     axes.set_xticks(range(len(lines)), [f"{n} lines" for n in lines])
     axes.set(ylabel="busy until the last number is dialled, %", ylim=(0, 112), title="Line use")
-    axes.legend(fontsize=8, loc="lower left")
+    axes.legend(fontsize=8, ncols=2, loc="upper left")
