@@ -51,6 +51,7 @@ class Together(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
         return "the stack" if folder in ONE_STACK else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
     """Which tests stay together."""
     return Together(config, log)

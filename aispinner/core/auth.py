@@ -5,7 +5,6 @@ Of tokens only digests are kept (django-rest-knox hashes them); a token is shown
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -104,13 +103,13 @@ def _find_lately(text: str) -> ApiToken | None:
     """As it was at most `recent.GOOD_FOR` ago: for requests, of which there may be hundreds a second."""
     if not _may_be_one(text):
         return None
-    digest, now = hash_token(text), time.monotonic()
+    digest, look = hash_token(text), recent_tokens.look()
     known = recent_tokens.recall(digest)
     if known is not None:
         return known if _is_good(known) else None
     token = _look_up(digest)
     if token is not None:
-        recent_tokens.remember(digest, token, since=now)
+        recent_tokens.remember(digest, token, look)
     return token
 
 

@@ -73,10 +73,10 @@ def main(arguments: Sequence[str]) -> int:
                 state_dir=said.state_dir, port=said.port, sim_port=said.sim_port, demo=said.demo, verbose=said.verbose
             )
         )
-    from aispinner.local.managing import run_manage
+    from aispinner.local.managing import run_manage, run_token
 
-    command = ["create_token", "--user", said.user] if said.command == "token" else said.arguments
-    return run_manage(command, state_dir=said.state_dir)
+    token = said.command == "token"
+    return run_token(said.user, said.state_dir) if token else run_manage(said.arguments, state_dir=said.state_dir)
 
 
 def _alone(command: str) -> int:

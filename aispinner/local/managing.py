@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from aispinner.local.environment import ROOT, project_environment
+from aispinner.local.errors import CannotRunError
 from aispinner.local.programs import Guard
 from aispinner.local.services import start_services
 from aispinner.local.state import State
@@ -37,3 +38,13 @@ def run_manage(arguments: Sequence[str], *, state_dir: Path) -> int:
     """Run manage.py with `arguments`; its exit code."""
     with State(state_dir) as state, databases(state) as (supervisor, env):
         return supervisor.run_in_foreground(argv=[sys.executable, str(ROOT / "manage.py"), *arguments], env=env)
+
+
+def run_token(user: str, state_dir: Path) -> int:
+    """Print a fresh token of `user`. CannotRunError where `./dev up` has never been here."""
+    with State(state_dir) as state:
+        if state.mark("migrated") is None:
+            raise CannotRunError(
+                f"There is nothing in {state.folder} yet. Start `./dev up` first, or name its folder: --state-dir DIR."
+            )
+    return run_manage(["create_token", "--user", user], state_dir=state_dir)

@@ -212,11 +212,13 @@ class Up:
         api = Api(address=self.address, token=token)
         if call_id := start_campaign(api=api, screen=self.screen):
             self.state.set_mark("demo_campaign", services.database_identity)
+            self.screen.remark(f"watch it live: {self.address}/monitor/   (demo / demo)")
             follow_campaign(api=api, screen=self.screen, call_id=call_id, wait=self._wait)
 
     def _say_where(self, token: str) -> None:
         screen = self.screen
         screen.heading("Ready")
+        screen.fact("Monitor", f"{self.address}/monitor/   (demo / demo)")
         screen.fact("Admin", f"{self.address}/admin/   (demo / demo)")
         screen.fact("API", f"{self.address}/api/docs")
         screen.fact("Token", token)

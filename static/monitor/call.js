@@ -170,7 +170,7 @@ export class CallDrawer {
         item.className = turn.role === "agent" ? "agent" : "caller";
         item.dataset.at = turn.time_in_call_secs;
         const time = clock(turn.time_in_call_secs);
-        show(item, h("p", {}, h("span", { class: "hidden" }, turn.role === "agent" ? "Agent: " : "Caller: "), turn.message), call.has_audio
+        show(item, h("p", {}, h("span", { class: "hidden" }, turn.role === "agent" ? "Agent: " : "Person: "), turn.message), call.has_audio
             ? h("button", { class: "plain", type: "button", "aria-label": `Listen from ${time}`, onclick: () => this.listen(turn.time_in_call_secs) }, time)
             : h("time", {}, time));
     }

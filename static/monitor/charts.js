@@ -27,7 +27,7 @@ export function overTime({ step, over_time }) {
 
 /** How long conversations took. */
 export function durations({ durations: lengths }) {
-    const name = ({ from_sec, to_sec }) => (to_sec === null ? `over ${span(from_sec)}` : `${from_sec < 60 ? from_sec : span(from_sec)}–${span(to_sec)}`.replace(" min–", "–"));
+    const name = ({ from_sec, to_sec }) => (to_sec === null ? `over ${span(from_sec)}` : `${to_sec < 60 ? from_sec : span(from_sec)}–${span(to_sec)}`.replace(" min–", "–"));
     const columns = lengths.map((each) => ({ label: name(each), short: short(each), values: { calls: each.calls } }));
     const total = sum(lengths.map(({ calls }) => calls));
     const most = columns.reduce((one, other) => (other.values.calls > one.values.calls ? other : one), columns[0]);

@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE = 500  # calls, campaigns and events each
 PAUSE = 0.01  # seconds from look to look: rings that come meanwhile are answered by one
+REST = 0.002  # seconds that others have the database between two looks, however long they take
 LOOK = 5.0  # seconds after which it looks without a ring, as one may be lost
 TRY_AGAIN = 1.0  # seconds after the database was away
 
@@ -80,7 +81,7 @@ class Feed:
                     await asyncio.sleep(TRY_AGAIN)
                     continue
                 if not more:
-                    await asyncio.sleep(looked + PAUSE - time.monotonic())
+                    await asyncio.sleep(max(REST, looked + PAUSE - time.monotonic()))
                     with suppress(TimeoutError):
                         async with asyncio.timeout(LOOK):
                             await flag.wait()

@@ -94,6 +94,11 @@ def close_session(*, call_id: str, reason: str) -> bool:
     if session is None or session.bridge is None:
         return False
     room = Room(bridge_id=session.bridge.id, address=session.bridge.address, audiosocket=session.bridge.audiosocket)
+    return let_go(room, call_id=call_id, reason=reason)
+
+
+def let_go(room: Room, *, call_id: str, reason: str) -> bool:
+    """Have a bridge end a call, known to the journal or not; False where it does not hold it, or does not answer."""
     try:
         answer_of(room, "POST", f"/sessions/{call_id}/end", {"reason": reason})
     except BridgeRefusedError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from agents.models import Agent
@@ -20,7 +20,15 @@ from telephony.dialer.transitions import apply_reports
 from telephony.inbound.arrivals import lock_account
 from telephony.models import Call, SessionKind, VoiceSession
 from telephony.models.call import new_call_id
-from telephony.voice.bridges import BridgeRefusedError, Room, answer_of, close_session, live_bridges, pick_bridge
+from telephony.voice.bridges import (
+    BridgeRefusedError,
+    Room,
+    answer_of,
+    close_session,
+    let_go,
+    live_bridges,
+    pick_bridge,
+)
 from telephony.voice.session import HUNG_UP
 
 log = structlog.get_logger(__name__)
@@ -56,9 +64,13 @@ def start_web_call(*, agent: Agent, sdp: str) -> WebCall:
     call_id = new_call_id()
     room, answer = _have_answered(call_id, sdp)
     try:
-        call = _begin(call_id, agent, key, room)
-    except DayTurnedError:
-        call = _begin(call_id, agent, key, room)
+        try:
+            call = _begin(call_id, agent, key, room)
+        except DayTurnedError:
+            call = _begin(call_id, agent, key, room)
+    except BaseException:
+        let_go(room, call_id=call_id, reason=HUNG_UP)  # its place is for somebody else at once
+        raise
     log.info("web_call_started", call_id=call_id, bridge_id=room.bridge_id)
     return WebCall(call=call, sdp=answer)
 
@@ -105,7 +117,9 @@ def _refuse_one_too_many(workspace_id: int) -> None:
 def _begin(call_id: str, agent: Agent, key: ElevenLabsKey, room: Room) -> Call:
     """The call and its session, before the browser can connect."""
     lock_account(key.account_id)
-    _refuse_one_too_many(agent.workspace_id)  # who began at the same moment is counted here; the bridge lets go
+    with connection.cursor() as cursor:  # a workspace's agents may be of several accounts
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"web calls:{agent.workspace_id}"])
+    _refuse_one_too_many(agent.workspace_id)  # who began at the same moment is counted here
     call = Call(
         call_id=call_id,
         workspace_id=agent.workspace_id,

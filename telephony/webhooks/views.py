@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -64,12 +63,12 @@ def elevenlabs(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _look_up(public_id: str) -> Endpoint | None:
-    now = time.monotonic()
+    look = _recent.look()
     row = WebhookEndpoint.objects.filter(public_id=public_id).values_list("pk", "secret").first()
     if row is None:
         return None
     endpoint = Endpoint(*row)
-    _recent.remember(public_id, endpoint, since=now)
+    _recent.remember(public_id, endpoint, look)
     return endpoint
 
 

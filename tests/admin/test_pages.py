@@ -111,7 +111,7 @@ def test_the_list_of_campaigns_moves(browser: Client, world: World) -> None:
 def test_a_conversation_reads_agent_left_and_caller_right_with_the_time(browser: Client, world: World) -> None:
     text = page(browser, "telephony_call_change", world.call.pk)
     assert text.index('class="tp-agent"') < text.index("Good morning.") < text.index('class="tp-caller"')
-    assert "Caller · 0:02" in text
+    assert "Person · 0:02" in text
 
 
 def test_the_recording_is_played_with_a_token_for_that_call_alone(browser: Client, world: World) -> None:

@@ -15,7 +15,7 @@ from tests.chaos.house import House
 from tests.chaos.plan import FROZEN, Fault, Plan
 
 Json = dict[str, Any]
-CALM = 300.0  # seconds in which everything must come to rest by itself; on a machine of its own, a sixth of them
+CALM = 300.0  # seconds in which everything must come to rest by itself; a sixth of them is usual
 _SIGNALS = {
     "PostgreSQL": signal.SIGINT,  # ends sessions at once
     "Valkey": signal.SIGTERM,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.request import Request
@@ -30,7 +30,6 @@ class Clock:
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
-    monkeypatch.setattr("aispinner.core.auth.time", clock)
     monkeypatch.setattr("aispinner.core.recent.time", clock)
     yield clock
     recent_tokens.forget()
@@ -96,14 +95,37 @@ def test_a_token_revoked_while_it_is_being_looked_up_is_not_believed_for_longer(
 ) -> None:
     remember = recent_tokens.remember
 
-    def slowly(digest: str, token: ApiToken, *, since: float) -> None:
+    def slowly(digest: str, token: ApiToken, look: recent.Look) -> None:
         clock.now += 5
         elsewhere("DELETE FROM core_apitoken")
-        remember(digest, token, since=since)
+        remember(digest, token, look)
 
     monkeypatch.setattr(recent_tokens, "remember", slowly)
     assert ask(text) == 200
     assert ask(text) == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_revoked_here_while_another_request_looks_it_up_is_not_remembered(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember = recent_tokens.remember
+
+    def late(digest: str, token: ApiToken, look: recent.Look) -> None:
+        revoke_token(token=ApiToken.objects.get())
+        remember(digest, token, look)
+
+    monkeypatch.setattr(recent_tokens, "remember", late)
+    assert ask(text) == 200
+    assert ask(text) == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_token_looked_up_between_its_revocation_and_the_commit_is_forgotten_at_the_commit(text: str) -> None:
+    with transaction.atomic():
+        revoke_token(token=ApiToken.objects.get())
+        recent_tokens.remember("what another request still found", ApiToken(), recent_tokens.look())
+    assert recent_tokens._kept == {}
 
 
 def test_what_happens_in_this_process_holds_at_once(owner: User) -> None:

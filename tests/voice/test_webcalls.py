@@ -191,6 +191,7 @@ def test_of_two_starts_at_one_moment_the_one_too_many_holds_nothing(
     loop.run(browser.close())
     assert answer.status_code == 409
     assert Call.objects.count() == 1
+    eventually(lambda: not bridge.house.held)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ class OneTokenView(APIView):
     """DELETE /auth/tokens/{id}"""
 
     def delete(self, request: Request, public_id: str) -> Response:
-        """Revoke it, everywhere and at once: 204."""
+        """Revoke it, everywhere within a second: 204."""
         token = ApiToken.objects.filter(user=caller(request), public_id=public_id).first()
         if token is None:
             raise NotFound("Token not found. GET /auth/tokens lists yours.")

@@ -92,7 +92,7 @@ describe(
         operation_id="revoke_token",
         tags=[AUTHENTICATION],
         summary="Revoke a Token",
-        description="From this moment on it is refused everywhere.",
+        description="It is refused everywhere within a second.",
         parameters=[
             in_path(
                 "public_id",
