@@ -25,7 +25,10 @@ from tests.dialer.threads import Open, rivals, somebody_waits
 from tests.dialer.truth import check_rows
 from tests.lines.house import House, holding, until_up, wait_for
 
-_END_LEASES = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+_END_LEASES = """
+SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database d ON d.oid = database
+ WHERE locktype = 'advisory' AND pid <> pg_backend_pid() AND datname = current_database()
+"""  # tests side by side share the server
 
 
 def hold_the_link() -> None:
