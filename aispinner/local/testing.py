@@ -9,12 +9,11 @@ from pathlib import Path
 from aispinner.local.environment import ROOT
 from aispinner.local.services import throwaway_environment
 
-# Three on two cores, as much of it is waiting for other processes; tests/conftest.py says what stays together.
-SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadscope")
+SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadscope")  # tests/conftest.py says what stays together
 
 
 def run_tests(arguments: Sequence[str]) -> int:
-    """Run pytest with `arguments`; its exit code. Tests that are not named run side by side."""
+    """Run pytest with `arguments`; its exit code. Tests that are not named run on two cores."""
     inside = Path.cwd().is_relative_to(ROOT)
     named = any(Path(argument.split("::")[0]).exists() for argument in arguments)
     with throwaway_environment() as (supervisor, env):
