@@ -7,7 +7,6 @@ process is forgotten at once.
 from __future__ import annotations
 
 import time
-from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import transaction
@@ -62,4 +61,4 @@ class Recent(Generic[Value]):
     def _changed(self, **_: Any) -> None:
         """Until the commit, others still find what was."""
         self.forget()
-        transaction.on_commit(partial(self.forget), robust=True)
+        transaction.on_commit(self.forget, robust=True)
