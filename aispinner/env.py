@@ -39,6 +39,14 @@ def whole_number(name: str, *, default: int, low: int, high: int) -> int:
     return int(raw)
 
 
+def seconds(name: str, *, default: float, low: float, high: float) -> float:
+    """The value of `name` as seconds within `low`..`high`, fractions allowed; 0 always is: never."""
+    raw: str = env.str(name, default=str(default))
+    if not raw.replace(".", "", 1).isdecimal() or not (float(raw) == 0 or low <= float(raw) <= high):
+        raise ImproperlyConfigured(f"{name} is {raw!r}; it takes seconds from {low} to {high}, or 0 for never.")
+    return float(raw)
+
+
 def http_url(name: str, *, default: str) -> str:
     """The value of `name` as an http(s) address without a slash at its end; empty stays empty."""
     value: str = env.str(name, default=default).rstrip("/")

@@ -23,6 +23,7 @@ from aispinner.env import (
     origins,
     rate,
     required,
+    seconds,
     whole_number,
 )
 
@@ -243,6 +244,13 @@ CRASH_POINTS = crash_points("AISPINNER_CRASH_POINTS", simulated=SIMULATED)
 BREAKER_IN_A_ROW = whole_number("BREAKER_IN_A_ROW", default=10, low=0, high=100)  # calls; 0: off
 BREAKER_WINDOW = whole_number("BREAKER_WINDOW", default=20, low=0, high=100)  # calls; 0: off
 BREAKER_PERCENT = whole_number("BREAKER_PERCENT", default=50, low=1, high=100)  # more of the window than this
+HEAR_ENDS_SECONDS = seconds("HEAR_ENDS_SECONDS", default=0.5, low=0.05 if SIMULATED else 0.5, high=60)
+if HEAR_ENDS_SECONDS:
+    CELERY_BEAT_SCHEDULE["listen"] = {
+        "task": "telephony.tasks.listen",
+        "schedule": HEAR_ENDS_SECONDS,
+        "options": {"expires": 5},
+    }
 INBOUND_POLL_SECONDS = whole_number("INBOUND_POLL_SECONDS", default=60, low=1, high=3600)  # between looks, per account
 
 # --- Our own voice path --------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from telephony.dialer import advance, bell, chunks, watchdog
+from telephony.dialer import advance, bell, chunks, ends, watchdog
 from telephony.dialer import sweep as sweeping
 from telephony.inbound import look as looking
 from telephony.retention import daily
@@ -35,6 +35,17 @@ def apply_receipts(endpoint_id: int) -> None:
 def look_at_conversations(account_id: int) -> None:
     bell.answer("look_at_conversations", account_id)
     looking.look(account_id)
+
+
+@shared_task
+def hear_ends(account_id: int) -> None:
+    bell.answer("hear_ends", account_id)
+    ends.hear_ends(account_id)
+
+
+@shared_task
+def listen() -> None:
+    ends.listen()
 
 
 @shared_task

@@ -23,7 +23,7 @@ PINNED = re.compile(r":(v?\d[\w.-]*|\$\{\w+:-\d[\w.-]*\})$")
 
 
 READERS = {
-    *("required", "fernet_keys", "choice", "http_url", "origins", "rate", "whole_number"),
+    *("required", "fernet_keys", "choice", "http_url", "origins", "rate", "seconds", "whole_number"),
     *("host_and_port", "ice_servers"),
 }
 

@@ -35,6 +35,7 @@ class Point(StrEnum):
     SHRUNK = "shrunk"  # half of a refused chunk is given back, the chunk itself not kept for later yet
     DISSOLVING = "dissolving"  # before the commit: numbers given back, the run's counters not written
     LOOKED_UP = "looked_up"  # the provider has told what became of a submission
+    ENDS_HEARD = "ends_heard"  # the provider has told which conversations are over, nothing is written
     POLLED = "polled"  # the provider has told how far the calls are
     WEBHOOK_STORED = "webhook_stored"  # before its bell, and before the provider hears that it is stored
     RECEIPTS_TAKEN = "receipts_taken"  # before the commit: receipts locked, nothing applied

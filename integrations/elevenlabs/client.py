@@ -213,9 +213,12 @@ class ElevenLabsClient:
         agent_id: str | None = None,
         user_id: str | None = None,
         started_after: datetime | None = None,
+        without: Sequence[str] = (),
         oldest_first: bool = False,
     ) -> Iterator[ConversationSummary]:
-        """Conversations by their start, newest first, page by page (GET /v1/convai/conversations)."""
+        """Conversations by their start, newest first, `without` those of some statuses, page by page (GET
+        /v1/convai/conversations).
+        """
         params: dict[str, Any] = {"page_size": 100}
         if oldest_first:
             params["sort_direction"] = "asc"
@@ -225,6 +228,8 @@ class ElevenLabsClient:
             params["user_id"] = user_id
         if started_after is not None:
             params["call_start_after_unix"] = int(started_after.timestamp())
+        if without:
+            params["exclude_statuses"] = list(without)
         for item in self._pages("/v1/convai/conversations", params, items_name="conversations"):
             yield ConversationSummary.parse(item)
 

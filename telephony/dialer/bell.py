@@ -39,6 +39,11 @@ def ring_accounts(account_ids: Iterable[int]) -> None:
     _ring("look_at_conversations", account_ids)
 
 
+def ring_listeners(account_ids: Iterable[int]) -> None:
+    """Numbers wait for lines of these accounts."""
+    _ring("hear_ends", account_ids)
+
+
 def _ring(task: str, row_ids: Iterable[int]) -> None:
     for row_id in row_ids:
         transaction.on_commit(partial(_ring_now, task, row_id), robust=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -75,6 +75,7 @@ class Stack(Protocol):
     """Places calls. Every method may raise `integrations.errors.ProviderError`."""
 
     can_hang_up: bool
+    can_hear_ends: bool
 
     def prepare(self, order: Order) -> None:
         """Make sure that everything a submission needs is there; never dials."""
@@ -87,6 +88,12 @@ class Stack(Protocol):
 
     def poll(self, order: Order) -> Poll:
         """What has become of the calls that are not settled."""
+
+    def ended(self, secret: str, conversations: Collection[str], *, since: datetime) -> Mapping[str, CallReport]:
+        """What became of those of an account's `conversations`, begun `since` then, that are over but not told of yet.
+
+        Asked only where `can_hear_ends`, and several times a second: in as few requests as there can be.
+        """
 
     def cancel(self, order: Order) -> None:
         """Take back what has not been dialled yet."""

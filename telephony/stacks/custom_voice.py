@@ -6,8 +6,9 @@ adds what ElevenLabs alone knows of the conversation: summary, judgement, and th
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import Error as DatabaseError
 from django.db import transaction
@@ -30,6 +31,7 @@ class CustomVoiceStack:
     """Chunks as dial rows: one transaction each, unique by call."""
 
     can_hang_up = True
+    can_hear_ends = False  # the PBX tells of each as it happens
 
     def prepare(self, order: Order) -> None:
         """The provider is still set up, its PBX is held, a bridge lives: else no row is worth writing."""
@@ -70,6 +72,10 @@ class CustomVoiceStack:
             except ProviderError as failed:
                 reports[item.call_id], error = report_of(dial), failed
         return Poll(reports=reports, error=error)
+
+    def ended(self, secret: str, conversations: Collection[str], *, since: datetime) -> Mapping[str, CallReport]:
+        """Never asked: there is nothing to add."""
+        return {}
 
     def cancel(self, order: Order) -> None:
         """Withdraw what the PBX's holder has not taken; what it has, goes on."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any, TypeVar
 
 from django.utils import timezone
@@ -18,11 +19,15 @@ from integrations.errors import Answer, ProviderError, Reason
 from integrations.http import longest_request, not_done
 from integrations.models import ElevenLabsKey, PhoneProvider
 from integrations.services import register_number
+from telephony.inbound.asking import ask
 from telephony.stacks.base import Finding, Item, Order, Poll, Trace
 
 R = TypeVar("R")
 
 AT_ONCE = 8  # conversations asked for side by side
+MOST_LISTED = 200  # conversations looked through for those that are over
+PROCESSING = "processing"  # of a conversation that is over and not analysed yet
+NOT_PROCESSING = ("initiated", "in-progress", "done", "failed")
 CLOCKS_DIFFER = timedelta(minutes=10)  # how far the provider's clock may be from ours
 
 
@@ -30,6 +35,7 @@ class ElevenLabsStack:
     """Chunks as batches. The chunk's key is the batch's name; each call's id is its recipient's id and user id."""
 
     can_hang_up = False  # the API has nothing that ends a call
+    can_hear_ends = True
 
     def prepare(self, order: Order) -> None:
         """Have the caller's number registered at the account; found in our row after the first time."""
@@ -48,7 +54,7 @@ class ElevenLabsStack:
         recipients = [_recipient(item) for item in order.items if not item.ended]
         if order.submitted_at + longest_request() < timezone.now():
             raise not_done()
-        batch = self._client(order).submit_batch(
+        batch = self._client(order.secret).submit_batch(
             call_name=order.key,
             agent_id=order.agent_id,
             agent_phone_number_id=provider.registered_id,
@@ -61,7 +67,7 @@ class ElevenLabsStack:
         """Among the agent's batches by name, then among the conversations by each call's id. What an event has told of
         one of its calls proves that it arrived, however little of that is listed.
         """
-        client = self._client(order)
+        client = self._client(order.secret)
         for batch in client.list_batches(agent_id=order.agent_id, until=order.submitted_at - CLOCKS_DIFFER):
             if batch.name == order.key:
                 return Finding(trace=Trace.FOUND, external_id=batch.id)
@@ -74,19 +80,34 @@ class ElevenLabsStack:
 
     def poll(self, order: Order) -> Poll:
         """One request for the batch, one for each conversation that has ended and is not settled."""
-        client = self._client(order)
+        client = self._client(order.secret)
         recipients, gone = _recipients(client, order)
         items = [item for item in order.items if not item.settled]
         told = _side_by_side(lambda item: _told(client, item, recipients.get(item.call_id)), items)
         reports = {item.call_id: each for item, each in zip(items, told, strict=True) if isinstance(each, CallReport)}
         return Poll(reports=reports, gone=gone, error=next((e for e in told if isinstance(e, ProviderError)), None))
 
+    def ended(self, secret: str, conversations: Collection[str], *, since: datetime) -> Mapping[str, CallReport]:
+        """One request for what is being analysed just now, one for each of `conversations` among that.
+
+        One in which nobody has been heard of for any time may have failed, after all: it is told of when it is settled.
+        """
+        client = self._client(secret)
+        listed = client.list_conversations(started_after=since - CLOCKS_DIFFER, without=NOT_PROCESSING)
+        over = [
+            each.conversation_id
+            for each in islice(listed, MOST_LISTED)
+            if each.status == PROCESSING and each.conversation_id in conversations
+        ]
+        told = ask(client, over) if over else {}
+        return {id_: each for id_, each in told.items() if isinstance(each, CallReport) and _has_talked(each)}
+
     def cancel(self, order: Order) -> None:
         """Take the undialled recipients back; a batch that is gone has none."""
         if not order.external_id:
             return
         try:
-            self._client(order).cancel_batch(order.external_id)
+            self._client(order.secret).cancel_batch(order.external_id)
         except ProviderError as error:
             if error.reason is not Reason.NOT_FOUND:
                 raise
@@ -94,10 +115,10 @@ class ElevenLabsStack:
     def hang_up(self, order: Order) -> None:
         """Never asked: nothing could be done."""
 
-    def _client(self, order: Order) -> ElevenLabsClient:
-        if not order.secret:
+    def _client(self, secret: str) -> ElevenLabsClient:
+        if not secret:
             raise ProviderError(answer=Answer.REFUSED, reason=Reason.KEY_REFUSED)
-        return ElevenLabsClient(api_key=order.secret)
+        return ElevenLabsClient(api_key=secret)
 
 
 def _recipient(item: Item) -> OutgoingRecipient:
@@ -107,6 +128,10 @@ def _recipient(item: Item) -> OutgoingRecipient:
         user_id=item.call_id,
         dynamic_variables={**item.variables, "call_id": item.call_id},
     )
+
+
+def _has_talked(report: CallReport) -> bool:
+    return report.phase is Phase.ENDED and bool(report.transcript or report.duration_sec)
 
 
 def _recipients(client: ElevenLabsClient, order: Order) -> tuple[dict[str, BatchRecipient], bool]:

@@ -5,6 +5,7 @@ What it tells is taken in as everything a provider tells is, in the worker that 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from aispinner.celery import app
@@ -36,6 +37,7 @@ class Instant:
     """A stack without a wire."""
 
     can_hang_up = False
+    can_hear_ends = False
 
     def prepare(self, order: Order) -> None:
         """Nothing is needed."""
@@ -48,6 +50,9 @@ class Instant:
 
     def poll(self, order: Order) -> Poll:
         return Poll(reports={item.call_id: TOLD for item in order.items if not item.settled})
+
+    def ended(self, secret: str, conversations: Collection[str], *, since: datetime) -> Mapping[str, CallReport]:
+        return {}  # never asked
 
     def cancel(self, order: Order) -> None:
         """Nothing waits."""

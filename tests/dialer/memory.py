@@ -138,9 +138,10 @@ class Memory:
             return answer(request, 200, batches if last == "workspace" else self._batch(last))
         known = [talk.conversation for talk in self.talks if talk.conversation is not None]
         if last == "conversations":
-            [user] = parse_qs(urlsplit(str(request.url)).query)["user_id"]
-            mine = [each for each in known if each["user_id"] == user]
-            return answer(request, 200, {"conversations": mine, "next_cursor": None, "has_more": False})
+            query = parse_qs(urlsplit(str(request.url)).query)
+            user, left_out = query.get("user_id"), query.get("exclude_statuses", [])
+            listed = [e for e in known if e["status"] not in left_out and (user is None or [e["user_id"]] == user)]
+            return answer(request, 200, {"conversations": listed, "next_cursor": None, "has_more": False})
         return answer(request, 200, next(each for each in known if each["conversation_id"] == last))
 
     def _submit(self, request: requests.PreparedRequest) -> requests.Response:

@@ -20,6 +20,7 @@ from integrations.models import WebhookEndpoint, WebhookReceipt
 from telephony.dialer.advance import advance_run
 from telephony.dialer.chunks import advance_chunk
 from telephony.dialer.claims import claim, submit_timeout
+from telephony.dialer.ends import hear_ends
 from telephony.models import Chunk, Pacing, RecipientStatus, Run, RunStatus
 from telephony.services import cancel_run, pause_run, resume_run
 from telephony.webhooks.inbox import apply_receipts
@@ -32,7 +33,7 @@ from tests.factories import make_account, make_key, make_run, make_user, make_wo
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "5"))  # how many orders are invented
 LIMIT, SIZES, MOST = 5, (7, 4), 3
 ACTS = (
-    "work", "work", "work", "ask", "ask", "move", "move", "move", "move", "news", "news", "wait",
+    "work", "work", "work", "ask", "ask", "listen", "listen", "move", "move", "move", "move", "news", "news", "wait",
     "claim and die", "pause", "resume", "resume", "cancel",
 )  # fmt: skip
 PATIENCE = 900  # seconds that pass before the end at most: less than the longest call, so that nothing is given up
@@ -68,6 +69,8 @@ class World:
                 self.work(run, mood=self.chance.choice(MOODS))
             case "ask":
                 self.ask()
+            case "listen":
+                hear_ends(run.account_id)
             case "move":
                 for _ in range(self.chance.randrange(1, 5)):
                     self.provider.step(self.chance)

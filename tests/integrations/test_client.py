@@ -183,6 +183,12 @@ def test_conversations_are_looked_for_by_our_id(wire: Wire, wired: ElevenLabsCli
     }
 
 
+def test_conversations_of_some_statuses_are_left_out(wire: Wire, wired: ElevenLabsClient) -> None:
+    wire.answers(Reply(body={"conversations": [], "has_more": False, "next_cursor": None}))
+    assert list(wired.list_conversations(without=("initiated", "done"))) == []
+    assert wire.asked[0].query == {"page_size": ["100"], "exclude_statuses": ["initiated", "done"]}
+
+
 def test_an_id_cannot_climb_out_of_its_place_in_the_path(wire: Wire, wired: ElevenLabsClient) -> None:
     wire.answers(Reply(body=BATCH))
     wired.get_batch("../../v1/user?x=")
