@@ -39,6 +39,7 @@ QUICK = {  # the waits of the engine, their order kept: a lookup after twice a r
     "ELEVENLABS_CONNECT_TIMEOUT": "1",
     "ELEVENLABS_READ_TIMEOUT": "1",
     "LOOK_AGAIN_SECONDS": "2",
+    "HEAR_ENDS_SECONDS": "0.1",
     "INBOUND_POLL_SECONDS": "3",
     "API_RATE": "off",
     "STALLED_SECONDS": "4",
