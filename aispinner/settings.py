@@ -81,7 +81,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "aispinner.core.messages.LazyMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 TEMPLATES: list[dict[str, Any]] = [
@@ -115,6 +115,7 @@ DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
     "options": f"{DATABASES['default'].get('OPTIONS', {}).get('options', '')} {_STALLED}".strip(),
     "pool": {"min_size": 1, "max_size": whole_number("DATABASE_POOL", default=12, low=2, high=200), "timeout": 5},
+    "prepare_threshold": 0,  # what `core.prepared` asks, at once; Django's own cursors prepare nothing
 }
 REDIS_URL = required("REDIS_URL", hint="For example redis://host:6379/0.")
 REDIS_PREFIX = env.str("REDIS_PREFIX", default="aispinner:")  # of every key but the broker's own

@@ -10,6 +10,8 @@ from celery import current_app
 from celery.signals import before_task_publish
 from django.db import connection
 
+from telephony.dialer.bell import arrivals
+
 ENDLESS = 1000
 
 
@@ -29,6 +31,7 @@ class Bells:
 
     def __init__(self) -> None:
         self._rung: list[Bell] = []
+        arrivals.finish()  # of tests before
         current_app.loader.import_default_modules()  # as a worker does: the tasks are there by name
         before_task_publish.connect(self._hear, weak=False, dispatch_uid="bells")
 
@@ -69,6 +72,10 @@ class Bells:
 
     @staticmethod
     def _commit() -> None:
-        """In a test that runs inside one transaction, do what waits for its end, as if it were committed now."""
+        """In a test that runs inside one transaction, do what waits for its end, as if it were committed now.
+
+        What a thread would ring in a moment, too.
+        """
         while connection.in_atomic_block and connection.run_on_commit:
             connection.run_on_commit.pop(0)[1]()
+        arrivals.finish()

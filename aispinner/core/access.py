@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from aispinner.core.errors import Forbidden, Invalid, NotFound
 from aispinner.core.models import Membership, Node, NodeType, Role, Workspace
+from aispinner.core.prepared import prepared
 
 LARGEST_ID = 2**63 - 1
 LONGEST_NODE_ID = 100
@@ -131,7 +132,7 @@ def as_node_id(value: object) -> str:
 
 def _nodes_of(*, user: User, node_id: str) -> list[Node]:
     """Up to two nodes of this id that `user` may see; asked with every look at a journal."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_NODES_OF, [node_id, user.pk])
         return [Node.from_db(connection.alias, _NODE_FIELDS, row) for row in cursor.fetchall()]
 

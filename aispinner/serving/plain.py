@@ -6,6 +6,7 @@ Granian joins header names that differ in `-` and `_` only. Behind this interfac
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse
 
 PART = 64 * 1024  # bytes
+_OF_A_REQUEST = ("CONTENT_", "GATEWAY_", "HTTP_", "PATH_INFO", "QUERY_", "REMOTE_", "REQUEST_", "SCRIPT_", "SERVER_")
+_INHERITED = [name for name in os.environ if not name.startswith(_OF_A_REQUEST)]
 
 
 def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-    """Serve one request."""
+    """Serve one request, which shall not know our own environment: it holds secrets, and takes time to search."""
+    for name in _INHERITED:
+        environ.pop(name, None)
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
     announced = environ.get("CONTENT_LENGTH") or ""
     if announced.isdigit() and int(announced) > limit:

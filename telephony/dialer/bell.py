@@ -13,6 +13,7 @@ from redis import RedisError
 
 from aispinner.core import broker
 from aispinner.core.crash_points import Point, reach
+from telephony.dialer.burst import Burst
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,11 @@ def ring_endpoints(endpoint_ids: Iterable[int]) -> None:
     _ring("apply_receipts", endpoint_ids)
 
 
+def announce(endpoint_id: int) -> None:
+    """An event has just arrived at this webhook endpoint, one of many maybe: a burst of them rings few times."""
+    transaction.on_commit(partial(_announce_now, endpoint_id), robust=True)
+
+
 def ring_accounts(account_ids: Iterable[int]) -> None:
     """These accounts' conversations are to be looked at."""
     _ring("look_at_conversations", account_ids)
@@ -52,6 +58,15 @@ def _ring(task: str, row_ids: Iterable[int]) -> None:
 def _ring_now(task: str, row_id: int) -> None:
     """Rings for a row that waits to be looked at already are one."""
     reach(Point.COMMITTED)
+    _pull(task, row_id)
+
+
+def _announce_now(endpoint_id: int) -> None:
+    reach(Point.COMMITTED)
+    arrivals.add(endpoint_id)
+
+
+def _pull(task: str, row_id: int) -> None:
     try:
         if broker.client().set(_name(task, row_id), 1, nx=True, ex=QUIET):
             reach(Point.BELL_MARKED)
@@ -71,3 +86,6 @@ def answer(task: str, row_id: int) -> None:
 
 def _name(task: str, row_id: int) -> str:
     return broker.key(f"bell:{task}:{row_id}")
+
+
+arrivals = Burst(partial(_pull, "apply_receipts"))

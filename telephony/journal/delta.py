@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from django.db import connection
+from aispinner.core.prepared import prepared
 
 
 class Order(StrEnum):
@@ -48,7 +48,7 @@ class Point:
 
 def read_mark() -> int:
     """The highest number of which, and below which, everything is visible from now on."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute("SELECT value FROM telephony_sequence WHERE id = 1")
         row = cursor.fetchone()
     return int(row[0]) if row else 0

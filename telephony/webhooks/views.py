@@ -7,17 +7,18 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import orjson
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from aispinner.core.crash_points import Point, reach
+from aispinner.core.prepared import prepared
 from aispinner.core.recent import Recent
 from integrations.elevenlabs.signature import verify
 from integrations.models import ReceiptStatus, WebhookEndpoint
-from telephony.dialer.bell import ring_endpoints
+from telephony.dialer.bell import announce
 
 _STORE = """
 INSERT INTO integrations_webhookreceipt
@@ -58,7 +59,7 @@ def elevenlabs(request: HttpRequest, public_id: str) -> HttpResponse:
         return _no_endpoint()
     if new:
         transaction.on_commit(partial(reach, Point.WEBHOOK_STORED))
-        ring_endpoints([endpoint.pk])
+        announce(endpoint.pk)
     return JsonResponse({"status": "stored"})
 
 
@@ -81,7 +82,7 @@ def _store(endpoint_id: int, body: bytes, kind: str, conversation_id: str) -> bo
     """Whether the event is new here. One statement, which is a transaction of its own: others are never waited for."""
     now = timezone.now()
     columns = (endpoint_id, sha256(body).hexdigest(), kind, conversation_id, body.decode(), ReceiptStatus.NEW, now, now)
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_STORE, columns)
         return bool(cursor.rowcount)
 
