@@ -1,78 +1,71 @@
-"""Writing many rows at once: one statement that takes them as one JSON text, which both sides make and read in C.
+"""Writing many rows at once, without a model instance or a parameter for each.
 
-The ORM would build a CASE for each field, or a tuple of parameters for each row; arrays are put into words by psycopg's
-Python.
+New rows are copied in, which PostgreSQL does page by page. Changed ones come as one JSON text in one statement, which
+both sides make and read in C: the ORM would build a CASE for each field, and arrays are put into words by Python.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from django.db import connection
+import orjson
+from django.db import DataError, connection
 from django.db.models import Field, Model
 from psycopg import sql
-from psycopg.types.json import Jsonb
+
+from aispinner.core.prepared import prepared
 
 M = TypeVar("M", bound=Model)
 
 _UPDATE = "UPDATE {table} AS t SET {sets} FROM json_to_recordset(%s::json) AS n({columns}) WHERE t.{key} = n.{key}"
-_INSERT = "INSERT INTO {table} ({names}) SELECT {names} FROM json_to_recordset(%s::json) AS n({columns})"
+_COPY = "COPY {table} ({names}) FROM STDIN"
 
 
 def update_rows(rows: Sequence[M], fields: Sequence[str]) -> None:
-    """Write `fields` (columns of the table itself) of `rows`, all of one model, in one statement."""
+    """Write `fields` (columns of the table itself, of what JSON knows and moments) of `rows`, all of one model."""
     if not rows:
         return
     meta = rows[0]._meta
     columns = [_column(meta.pk), *(_column(meta.get_field(name)) for name in fields)]
-    values = [
-        {str(column.column): column.get_db_prep_save(getattr(row, column.attname), connection) for column in columns}
-        for row in rows
-    ]
-    names = [sql.Identifier(str(column.column)) for column in columns[1:]]
-    _execute(
-        _UPDATE, rows[0], columns, values, sets=sql.SQL(", ").join(sql.SQL("{0} = n.{0}").format(n) for n in names)
+    names = [sql.Identifier(str(column.column)) for column in columns]
+    query = sql.SQL(_UPDATE).format(
+        table=sql.Identifier(meta.db_table),
+        key=names[0],
+        sets=sql.SQL(", ").join(sql.SQL("{0} = n.{0}").format(name) for name in names[1:]),
+        columns=sql.SQL(", ").join(
+            sql.SQL("{} {}").format(name, _sql_type(column)) for name, column in zip(names, columns, strict=True)
+        ),
     )
+    attributes = [(column.attname, str(column.column)) for column in columns]
+    values = [{name: getattr(row, attribute) for attribute, name in attributes} for row in rows]
+    with prepared() as cursor:
+        cursor.execute(query, [json_text(values)])
 
 
-def insert_rows(model: type[M], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert `rows` (values by column, the same columns in each) into the model's table, in one statement."""
-    if not rows:
-        return
-    by_name = {str(field.column): field for field in model._meta.concrete_fields}
-    columns = [_column(by_name[name]) for name in rows[0]]
-    names = sql.SQL(", ").join(map(sql.Identifier, rows[0]))
-    _execute(_INSERT, model, columns, rows, names=names)
-
-
-def _execute(
-    statement: str,
-    model: Model | type[Model],
-    columns: Sequence[Field[Any, Any]],
-    rows: Sequence[Mapping[str, Any]],
-    **parts: sql.Composable,
-) -> None:
-    typed = [sql.SQL("{} {}").format(sql.Identifier(str(c.column)), sql.SQL(_sql_type(c))) for c in columns]
-    query = sql.SQL(statement).format(
-        table=sql.Identifier(model._meta.db_table),
-        key=sql.Identifier(str(columns[0].column)),
-        columns=sql.SQL(", ").join(typed),
-        **parts,
+def insert_rows(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert `rows`, each the values of `columns` (by their names in the table; JSON and moments as text)."""
+    query = sql.SQL(_COPY).format(
+        table=sql.Identifier(model._meta.db_table), names=sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    with connection.cursor() as cursor:
-        cursor.execute(query, [json.dumps(rows, default=_plain)])
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(query) as copy:
+        for row in rows:
+            copy.write_row(row)
 
 
-def _plain(value: object) -> object:
-    """What JSON does not know of what a column takes."""
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Jsonb):
-        return value.obj
-    raise TypeError(f"{type(value).__name__} goes into no column")
+def insert_like(pattern: Model, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Insert rows of the pattern's model that differ from it in `columns` only."""
+    fields = [field for field in pattern._meta.concrete_fields if field.column not in columns]
+    same = [getattr(pattern, field.attname) for field in fields]
+    insert_rows(type(pattern), [*columns, *(str(field.column) for field in fields)], ((*row, *same) for row in rows))
+
+
+def json_text(value: Any) -> str:
+    """`value` as JSON; DataError, as PostgreSQL would answer, where it cannot be stored (half a surrogate pair)."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise DataError(str(error)) from None
 
 
 def _column(field: Any) -> Field[Any, Any]:
@@ -81,6 +74,6 @@ def _column(field: Any) -> Field[Any, Any]:
     return field
 
 
-def _sql_type(column: Field[Any, Any]) -> str:
+def _sql_type(column: Field[Any, Any]) -> sql.SQL:
     kind = column.rel_db_type(connection) if column.is_relation else column.db_type(connection)
-    return str(kind)
+    return sql.SQL(str(kind))

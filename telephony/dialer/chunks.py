@@ -20,7 +20,7 @@ from integrations.models import KeyStatus
 from integrations.services import newest_working_key
 from telephony.dialer.claims import submit_timeout
 from telephony.dialer.locks import BRIEFLY, run_lock
-from telephony.dialer.orders import calls_of, order_for
+from telephony.dialer.orders import ChunkCall, calls_of, order_for
 from telephony.dialer.pacing import backoff, poll_delay
 from telephony.dialer.records import (
     LOST_SIGHT,
@@ -32,7 +32,7 @@ from telephony.dialer.records import (
     take_in,
 )
 from telephony.dialer.unforeseen import taken_as
-from telephony.models import Call, Chunk, ChunkStatus, RunStatus
+from telephony.models import Chunk, ChunkStatus, RunStatus
 from telephony.stacks import stack_for
 from telephony.stacks.base import Order, Poll, Stack, Trace
 
@@ -79,7 +79,7 @@ def advance_chunk(chunk_id: int) -> None:
 
 
 def _do_what_is_due(
-    chunk: Chunk, stack: Stack, order: Order, calls: list[Call], *, now: datetime
+    chunk: Chunk, stack: Stack, order: Order, calls: list[ChunkCall], *, now: datetime
 ) -> ProviderError | None:
     """Returns why nothing was learned of some of the calls, where the others could be asked about."""
     if chunk.status in {ChunkStatus.SUBMITTING, ChunkStatus.UNKNOWN}:
@@ -89,7 +89,7 @@ def _do_what_is_due(
     return None
 
 
-def _ask_again_later(chunk: Chunk, calls: list[Call], error: ProviderError, *, now: datetime) -> datetime:
+def _ask_again_later(chunk: Chunk, calls: list[ChunkCall], error: ProviderError, *, now: datetime) -> datetime:
     log.info("chunk_not_followed", chunk_id=chunk.pk, reason=error.reason.value)
     if error.answer is Answer.REFUSED:
         _give_up_in_time(chunk, calls, now=now)
@@ -149,7 +149,7 @@ def _off_the_wire(chunk: Chunk) -> bool:
         return free
 
 
-def _follow(chunk: Chunk, stack: Stack, order: Order, calls: list[Call], *, now: datetime) -> ProviderError | None:
+def _follow(chunk: Chunk, stack: Stack, order: Order, calls: list[ChunkCall], *, now: datetime) -> ProviderError | None:
     """Take over what the provider says, take back the rest where the run is stopping, close when settled."""
     if not _settled(calls, now=now):
         poll = stack.poll(order)
@@ -187,14 +187,14 @@ def _take_back(chunk: Chunk, stack: Stack, order: Order) -> None:
         log.warning("chunk_not_taken_back", chunk_id=chunk.pk, reason=error.reason.value)
 
 
-def _give_up_in_time(chunk: Chunk, calls: list[Call], *, now: datetime) -> None:
+def _give_up_in_time(chunk: Chunk, calls: list[ChunkCall], *, now: datetime) -> None:
     """The provider refuses to tell, and asking again changes nothing: what must be over by now is ended without it."""
     _apply(chunk, calls, Poll(reports={}, gone=True), now=now)
     if _settled(calls_of(chunk), now=now):
         close_chunk(chunk.pk, now=now)
 
 
-def _apply(chunk: Chunk, calls: list[Call], poll: Poll, *, now: datetime) -> None:
+def _apply(chunk: Chunk, calls: list[ChunkCall], poll: Poll, *, now: datetime) -> None:
     reports: dict[int, CallReport] = {}
     for call in calls:
         report = poll.reports.get(call.call_id)
@@ -206,7 +206,7 @@ def _apply(chunk: Chunk, calls: list[Call], poll: Poll, *, now: datetime) -> Non
 
 
 def _silent(
-    chunk: Chunk, calls: list[Call], call: Call, report: CallReport | None, *, gone: bool, now: datetime
+    chunk: Chunk, calls: list[ChunkCall], call: ChunkCall, report: CallReport | None, *, gone: bool, now: datetime
 ) -> bool:
     """Whether a call that is still up by all we know is past any conversation's end (counted from dispatch)."""
     if call.ended_at is not None or (report is not None and report.phase in {Phase.ENDED, Phase.NOT_DIALLED}):
@@ -225,7 +225,7 @@ def longest_call(agent: Agent) -> timedelta:
     return timedelta(seconds=longest if isinstance(longest, int) and 0 < longest < 86_400 else 600) + RING_AND_REPORT
 
 
-def _stands_still(chunk: Chunk, calls: list[Call], *, now: datetime) -> bool:
+def _stands_still(chunk: Chunk, calls: list[ChunkCall], *, now: datetime) -> bool:
     """Whether the provider dials nothing more of a chunk, though numbers of it wait there."""
     waiting = [call for call in calls if call.ended_at is None]
     moved = [at for call in calls for at in (call.dispatched_at, call.ended_at) if at is not None]
@@ -237,7 +237,7 @@ def _undispatched(chunk: Chunk) -> bool:
     return chunk.calls.filter(ended_at=None, dispatched_at=None).exists()
 
 
-def _settled(calls: list[Call], *, now: datetime) -> bool:
+def _settled(calls: list[ChunkCall], *, now: datetime) -> bool:
     return all(
         call.settled_at is not None or (call.ended_at is not None and call.ended_at + SETTLE_WITHIN < now)
         for call in calls

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from aispinner.core import metrics
 from aispinner.core.crash_points import Point, reach
+from aispinner.core.rows import insert_like
 from integrations.http import longest_request
 from integrations.models import Account
 from telephony.dialer.bell import ring_chunks, ring_runs
@@ -22,7 +24,7 @@ from telephony.dialer.ledger import DayTurnedError, Totals, take_numbers
 from telephony.dialer.pacing import Demand, room_learned, shares
 from telephony.dialer.plan import Become, Dissolve, Resubmit, RunView, Step, Stop, Submit, Wait, next_step
 from telephony.dialer.runs import cancel_pending, change_run, locked_run, stop_run
-from telephony.dialer.transitions import add_to_progress, call_event, locked_progress, run_event, write_events
+from telephony.dialer.transitions import NewEvent, add_to_progress, locked_progress, run_event, write_events
 from telephony.models import (
     Call,
     Chunk,
@@ -34,6 +36,7 @@ from telephony.models import (
     RunProgress,
     RunStatus,
 )
+from telephony.models.call import new_call_id
 
 MAX_CHUNK = 1000
 OPEN_CHUNKS = (ChunkStatus.SUBMITTING, ChunkStatus.DIALING, ChunkStatus.RATE_LIMITED, ChunkStatus.UNKNOWN)
@@ -165,51 +168,53 @@ def _wanted(run: Run, progress: RunProgress, *, now: datetime) -> int:
 
 def _new_chunk(run: Run, size: int, *, now: datetime) -> int:
     pending = Recipient.objects.filter(run=run, status=RecipientStatus.PENDING)  # written by whoever has the run
-    recipients = list(pending.order_by("position")[:size])
-    Recipient.objects.filter(pk__in=[recipient.pk for recipient in recipients]).update(status=RecipientStatus.IN_FLIGHT)
+    recipients = list(pending.order_by("position").values_list("pk", "number", "position")[:size])
+    pending.filter(position__lte=recipients[-1][2]).update(status=RecipientStatus.IN_FLIGHT)
     chunk = Chunk.objects.create(
         run=run, api_key_id=run.api_key_id, size=len(recipients), submitted_at=now, next_at=now + 2 * submit_timeout()
     )
-    calls = [_new_call(run, chunk, recipient) for recipient in recipients]
-    _write_new(run, calls, first=run.started_at is None)
+    _write_new(run, _call_of(run, chunk), [(pk, number) for pk, number, _ in recipients])
     Run.objects.filter(pk=run.pk).update(
         next_at=chunk.next_at, next_attempt_at=None, started_at=run.started_at or now, last_served_at=now
     )
     return chunk.pk
 
 
-def _new_call(run: Run, chunk: Chunk, recipient: Recipient) -> Call:
+def _call_of(run: Run, chunk: Chunk) -> Call:
+    """What the calls of a new chunk have in common."""
     on_pbx = run.phone_provider is None or run.node_id != run.phone_provider.node_id
     return Call(
         workspace_id=run.workspace_id,
         run=run,
-        recipient=recipient,
         chunk=chunk,
         account_id=run.account_id,
         pbx_node_id=run.node_id if on_pbx else None,
         phone_node_id=run.phone_provider.node_id if run.phone_provider else None,
         agent_node_id=run.agent.node_id,
-        subscriber_phone=recipient.number,
     )
 
 
-def _write_new(run: Run, calls: list[Call], *, first: bool) -> None:
+def _write_new(run: Run, pattern: Call, recipients: list[tuple[int, str]]) -> None:
     """Calls of a new chunk, counted, numbered and told: the sequence is taken last, and stamps them."""
+    many = len(recipients)
     [progress] = locked_progress([run.pk])
     totals = Totals()
     today = timezone.now().date()
-    for call in calls:
-        totals.add(call, day=today)
+    totals.add(pattern, day=today, times=many)
     totals.write()
-    numbers, at = take_numbers(2 * len(calls) + 2, counted_on=today)
-    for call in calls:
-        call.pk = call.version = next(numbers)
-        call.created_at = at
-    deltas = Counter(pending=-len(calls), in_flight=len(calls), child_count=len(calls), chunks_total=1)
+    numbers, pattern.created_at = take_numbers(2 * many + 2, counted_on=today)
+    ids = list(islice(numbers, many))
+    deltas = Counter(pending=-many, in_flight=many, child_count=many, chunks_total=1)
     add_to_progress(progress, deltas, version=next(numbers))
-    Call.objects.bulk_create(calls)
-    started = [run_event(run, "run.started")] if first else []
-    write_events([*started, *(call_event(call, "status", {"status": call.status}) for call in calls)], numbers, at)
+    insert_like(
+        pattern,
+        ("id", "version", "call_id", "recipient_id", "subscriber_phone"),
+        ((id_, id_, new_call_id(), pk, number) for id_, (pk, number) in zip(ids, recipients, strict=True)),
+    )
+    started = [run_event(run, "run.started")] if run.started_at is None else []
+    told = {"status": pattern.status}
+    queued = [NewEvent(run.workspace_id, run.pk, id_, "status", told) for id_ in ids]
+    write_events([*started, *queued], numbers, pattern.created_at)
     reach(Point.COUNTED)
 
 

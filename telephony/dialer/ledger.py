@@ -51,12 +51,12 @@ class Totals:
     calls: Counter[tuple[int, int | None, str, date]] = field(default_factory=Counter)
     seconds: Counter[tuple[int, int | None, str, date]] = field(default_factory=Counter)
 
-    def add(self, call: Call, *, day: date, sign: int = 1) -> None:
-        """Count `call`, as it is now, in (`sign` 1) or out (-1): for its workspace and each node it went through."""
+    def add(self, call: Call, *, day: date, times: int = 1) -> None:
+        """Count `call`, as it is now, in (so many `times`) or out (-1): for its workspace and each node on its way."""
         for node in {None, call.pbx_node_id, call.phone_node_id, call.agent_node_id}:
             key = (call.workspace_id, node, str(call.status), day)
-            self.calls[key] += sign
-            self.seconds[key] += sign * call.duration_sec
+            self.calls[key] += times
+            self.seconds[key] += times * call.duration_sec
 
     def write(self) -> None:
         """Add everything gathered to the stored totals, rows in one order for all writers."""

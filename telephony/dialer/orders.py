@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from telephony.dialer.states import TERMINAL, Status
-from telephony.models import Call, Chunk
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from telephony.dialer.states import TERMINAL
+from telephony.models import Chunk
 from telephony.stacks.base import Item, Order
 
 
-def calls_of(chunk: Chunk) -> list[Call]:
-    """The chunk's calls in the order of the list, with what an order needs of their recipients."""
-    return list(chunk.calls.select_related("recipient").order_by("recipient__position"))
+class ChunkCall(NamedTuple):
+    """A call of a chunk as far as its order needs it, and how far it has come; not what was said in it."""
+
+    pk: int
+    call_id: str
+    number: str
+    conversation_id: str | None
+    status: str
+    dispatched_at: datetime | None
+    ended_at: datetime | None
+    settled_at: datetime | None
+    variables: dict[str, Any] | None
 
 
-def order_for(chunk: Chunk, calls: list[Call]) -> Order:
+_FIELDS = (
+    "pk", "call_id", "subscriber_phone", "conversation_id", "status", "dispatched_at", "ended_at", "settled_at",
+    "recipient__variables",
+)  # fmt: skip
+
+
+def calls_of(chunk: Chunk) -> list[ChunkCall]:
+    """The chunk's calls in the order of the list."""
+    return [ChunkCall(*row) for row in chunk.calls.order_by("recipient__position").values_list(*_FIELDS)]
+
+
+def order_for(chunk: Chunk, calls: Sequence[ChunkCall]) -> Order:
     """What the stack is told of `chunk` (with its run, agent and key loaded)."""
     run = chunk.run
     return Order(
@@ -30,13 +54,13 @@ def order_for(chunk: Chunk, calls: list[Call]) -> Order:
     )
 
 
-def _item(call: Call) -> Item:
+def _item(call: ChunkCall) -> Item:
     return Item(
         call_id=call.call_id,
-        number=call.subscriber_phone,
-        variables=(call.recipient.variables if call.recipient else None) or {},
+        number=call.number,
+        variables=call.variables or {},
         conversation_id=call.conversation_id,
         dispatched=call.dispatched_at is not None,
-        ended=Status(call.status) in TERMINAL,
+        ended=call.status in TERMINAL,
         settled=call.settled_at is not None,
     )

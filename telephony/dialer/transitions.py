@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from aispinner.core import metrics
 from aispinner.core.crash_points import Point, reach
-from aispinner.core.rows import insert_rows, update_rows
+from aispinner.core.rows import insert_rows, json_text, update_rows
 from integrations.calls import CallReport, Outcome, Phase, Turn
 from integrations.models import WebhookEndpoint
 from telephony.dialer.bell import ring_chunks, ring_runs
@@ -64,8 +64,8 @@ def apply_reports(
     progress, totals, sequence. A recipient in flight has one open call, and is written by whoever has that one.
     """
     with transaction.atomic():
-        batch = _Batch(now=now, told_by=told_by)
         calls = _locked_calls(reports)
+        batch = _Batch(now=now, told_by=told_by, cancelled=_cancelled_runs(calls))
         taken = _taken_conversations(calls, reports)
         for call in calls:
             report = reports[call.pk]
@@ -82,8 +82,13 @@ def apply_reports(
 
 def _locked_calls(reports: Iterable[int]) -> list[Call]:
     ids = list(reports)
-    calls = Call.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=ids)
-    return list(calls.select_related("run").order_by("pk"))
+    return list(Call.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=ids).order_by("pk"))
+
+
+def _cancelled_runs(calls: Sequence[Call]) -> set[int]:
+    """Of the runs that these calls are of, those that were cancelled."""
+    runs = {call.run_id for call in calls if call.run_id is not None}
+    return set(Run.objects.filter(pk__in=runs, status=RunStatus.CANCELLED).values_list("pk", flat=True))
 
 
 def _taken_conversations(calls: Sequence[Call], reports: Mapping[int, CallReport]) -> set[str | None]:
@@ -103,10 +108,11 @@ class _Batch:
 
     now: datetime
     told_by: str
+    cancelled: Collection[int]
     today: date = field(default_factory=lambda: timezone.now().date())
     changed: list[Call] = field(default_factory=list)
     begun: list[Call] = field(default_factory=list)
-    events: list[NewEvent] = field(default_factory=list)
+    events: list[tuple[Call, str, dict[str, Any]]] = field(default_factory=list)
     totals: Totals = field(default_factory=Totals)
     fates: dict[str, list[int]] = field(default_factory=dict)
     progress: dict[int, Counter[str]] = field(default_factory=dict)
@@ -118,7 +124,7 @@ class _Batch:
     def apply(self, call: Call, report: CallReport) -> None:
         day = call.created_at.astimezone(UTC).date()
         before, was_settled = call.duration_sec, call.settled_at is not None
-        self.totals.add(call, day=day, sign=-1)
+        self.totals.add(call, day=day, times=-1)
         if call.status != Status.CANCELLED:
             call.duration_sec = max(call.duration_sec, min(report.duration_sec, 2**31 - 1))
         events = [*self._move(call, report), *attach(call, report, now=self.now)]
@@ -131,7 +137,7 @@ class _Batch:
         if call.settled_at is not None and not was_settled:
             self.settled.append(call)
         self.changed.append(call)
-        self.events += [call_event(call, type_, data) for type_, data in events]
+        self.events += [(call, type_, data) for type_, data in events]
         if call.run_id is not None:
             self._deltas(call.run_id)["total_duration_sec"] += call.duration_sec - before
             if report.account_limit and call.reason == NOT_DIALLED:
@@ -145,7 +151,7 @@ class _Batch:
             call.ended_at = min(self.now, report.started_at + timedelta(seconds=call.duration_sec))
         self.totals.add(call, day=self.today)
         self.begun.append(call)
-        self.events += [call_event(call, type_, data) for type_, data in events]
+        self.events += [(call, type_, data) for type_, data in events]
 
     def _deltas(self, run_id: int) -> Counter[str]:
         return self.progress.setdefault(run_id, Counter())
@@ -171,17 +177,17 @@ class _Batch:
             call.outcome, call.reason, call.settled_at = Outcome.CANCELLED, NOT_DIALLED, self.now
         else:
             call.outcome, call.reason = report.outcome or Outcome.ERROR, report.reason[:100]
-        if call.recipient_id is None or call.run is None:
+        if call.recipient_id is None or call.run_id is None:
             return
-        fate = fate_of_recipient(status, run_cancelled=call.run.status == RunStatus.CANCELLED)
+        fate = fate_of_recipient(status, run_cancelled=call.run_id in self.cancelled)
         self.fates.setdefault(fate.value, []).append(call.recipient_id)
-        deltas = self._deltas(call.run.pk)
+        deltas = self._deltas(call.run_id)
         deltas["in_flight"] -= 1
         deltas[fate.value] += 1
         if status is Status.CANCELLED:
             deltas["child_count"] -= 1
         else:
-            self.endings[call.run.pk] = self.endings.get(call.run.pk, "") + mark(call.outcome)
+            self.endings[call.run_id] = self.endings.get(call.run_id, "") + mark(call.outcome)
 
     def write(self) -> None:
         if not self.changed and not self.begun:
@@ -202,7 +208,7 @@ class _Batch:
             add_to_progress(progress, self.progress[progress.pk], version=next(numbers))
         Call.objects.bulk_create(self.begun)
         update_rows(self.changed, CALL_FIELDS)
-        write_events(self.events, numbers, at)
+        write_events([call_event(*event) for event in self.events], numbers, at)
         reach(Point.COUNTERS_WRITTEN)
         self._ring()
 
@@ -291,11 +297,7 @@ def _turn_events(before: str, after: str) -> list[tuple[str, dict[str, Any]]]:
 
 def transcript_text(turns: Sequence[Turn]) -> str:
     """A transcript as the JSON text that the journal sends."""
-    return json.dumps(
-        [{"role": t.role, "message": t.message, "time_in_call_secs": t.time_in_call_secs} for t in turns],
-        ensure_ascii=False,
-        separators=(",", ":"),
-    )
+    return json_text([{"role": t.role, "message": t.message, "time_in_call_secs": t.time_in_call_secs} for t in turns])
 
 
 def locked_progress(run_ids: Iterable[int]) -> list[RunProgress]:
@@ -312,18 +314,18 @@ def add_to_progress(progress: RunProgress, deltas: Mapping[str, int], *, version
 
 
 class NewEvent(NamedTuple):
-    """An event that is not stored yet. Of a call that is not stored yet either, the call gets its id before."""
+    """An event that is not stored yet."""
 
     workspace_id: int
     run_id: int | None
-    call: Call | None
+    call_id: int | None
     type: str
     data: dict[str, Any]
 
 
 def call_event(call: Call, type_: str, data: dict[str, Any]) -> NewEvent:
     """An event of a call, to be written with `write_events`."""
-    return NewEvent(call.workspace_id, call.run_id, call, type_, data)
+    return NewEvent(call.workspace_id, call.run_id, call.pk, type_, data)
 
 
 def run_event(run: Run, type_: str, data: dict[str, Any] | None = None) -> NewEvent:
@@ -333,18 +335,11 @@ def run_event(run: Run, type_: str, data: dict[str, Any] | None = None) -> NewEv
 
 def write_events(events: Sequence[NewEvent], numbers: Iterable[int], at: datetime) -> None:
     """Store events under their numbers, in order."""
-    rows = [
-        {
-            "id": number,
-            "workspace_id": event.workspace_id,
-            "run_id": event.run_id,
-            "call_id": event.call.pk if event.call is not None else None,
-            "type": event.type,
-            "data": event.data,
-            "at": at,
-        }
+    moment = at.isoformat()
+    rows = (
+        (number, event.workspace_id, event.run_id, event.call_id, event.type, json_text(event.data), moment)
         for event, number in zip(events, numbers, strict=False)
-    ]
-    insert_rows(CallEvent, rows)
+    )
+    insert_rows(CallEvent, ("id", "workspace_id", "run_id", "call_id", "type", "data", "at"), rows)
     for workspace_id in {event.workspace_id for event in events}:
         tell(workspace_id)

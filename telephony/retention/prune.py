@@ -153,7 +153,7 @@ def _ids(wanted: QuerySet[Call]) -> Iterator[list[int]]:
 def _delete(calls: Sequence[Call]) -> None:
     totals = Totals()
     for call in calls:
-        totals.add(call, day=call.created_at.astimezone(UTC).date(), sign=-1)
+        totals.add(call, day=call.created_at.astimezone(UTC).date(), times=-1)
     _delete_recordings(calls)
     with connection.cursor() as cursor:
         for statement in _CALLS_GO:
