@@ -49,7 +49,9 @@ class Query(Findings):
 
     def text(self, name: str, *, longest: int = 200) -> str:
         """The parameter, or nothing."""
-        value = self._params.get(name, "").strip(" ")
+        if name not in self._params:
+            return ""
+        value = self._params[name].strip(" ")
         if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
             self.blame(name, "Takes plain text.")
             return ""
