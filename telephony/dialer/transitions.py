@@ -70,7 +70,7 @@ def apply_reports(
         for call in calls:
             report = reports[call.pk]
             batch.apply(call, replace(report, conversation_id=None) if report.conversation_id in taken else report)
-            if call.conversation_id == report.conversation_id:
+            if report.conversation_id is not None and call.conversation_id == report.conversation_id:
                 taken.add(report.conversation_id)
         for call, report in begun:
             batch.begin(call, report)

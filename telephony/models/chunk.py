@@ -40,7 +40,7 @@ class Chunk(models.Model):
     )
     status = models.CharField(max_length=12, choices=ChunkStatus.choices, default=ChunkStatus.SUBMITTING)
     size = models.PositiveIntegerField()
-    external_id = models.CharField(max_length=200, blank=True, db_index=True, help_text="The batch at the provider.")
+    external_id = models.CharField(max_length=200, blank=True, help_text="The batch at the provider.")
     reason = models.CharField(max_length=40, blank=True)
     attempts = models.PositiveIntegerField(default=1, help_text="How often it was submitted.")
     polls = models.PositiveIntegerField(default=0)
