@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from ipaddress import ip_address
 from pathlib import Path
 from secrets import token_hex
@@ -37,6 +38,8 @@ ONE_STACK = {"browser", "contract", "e2e"}  # folders whose tests talk to the sa
 SERVING = {  # folders whose tests run something themselves
     "chaos", "contract", "e2e", "lines", "local", "serving", "simulator", "voice",
 }  # fmt: skip
+KEPT = {"django_migrations", "django_content_type", "auth_permission", "telephony_sequence"}  # by `empty_database`
+Lasting = Callable[[], AbstractContextManager[None]]
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
@@ -107,6 +110,26 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         cursor.execute(others, cursor.fetchone())
+
+
+def empty_database() -> None:
+    """Remove what was committed, whoever did it; migrations' rows stay.
+
+    Not Django's `flush`: it cannot empty tables that a swapped-out model's table still refers to, and would take the
+    sequence's one row along.
+    """
+    tables = set(connection.introspection.table_names()) - KEPT
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(map(connection.ops.quote_name, sorted(tables)))} CASCADE")
+    connection.close()
+
+
+@pytest.fixture(scope="module")
+def lasting(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Lasting]:
+    """`with lasting():` writes rows for all tests of a file: each undoes only its own. They are gone after the last."""
+    yield django_db_blocker.unblock
+    with django_db_blocker.unblock():
+        empty_database()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,13 +6,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db.models import Model, QuerySet
-from pytest_django.fixtures import Settings
+from django.test import override_settings
 from rest_framework.test import APIClient
 
 from agents.models import Agent
@@ -21,8 +22,10 @@ from aispinner.core.media import sign_media
 from aispinner.core.models import ApiToken, Membership, Node, Role, Workspace
 from integrations.models import ElevenLabsKey, PhoneProvider, WebhookReceipt
 from telephony.models import Call, CallEvent, Chunk, Recipient, Run, RunProgress, RunStatus, TelephonySettings
+from tests.api.lasting import *  # noqa: F403 - its fixtures
 from tests.api.routes import ROWS, Row
 from tests.api.world import World, make_world
+from tests.conftest import Lasting
 from tests.factories import make_member, make_user
 from tests.integrations.conftest import Sim, sim, simulator
 from tests.journal.rows import make_call
@@ -33,21 +36,24 @@ READS = [row for row in ROWS if row.method == "GET" and row.statuses[0] == 401]
 WRITES = [row for row in ROWS if row.method not in {"GET", "HEAD"} and row.statuses[0] == 401]
 
 
-@pytest.fixture(autouse=True)
-def recordings(settings: Settings, tmp_path: Path) -> None:
-    settings.MEDIA_ROOT = tmp_path
+@pytest.fixture
+def ours(world: World) -> World:
+    return world
+
+
+@pytest.fixture(scope="module")
+def made_alike(made: World, media: Path, lasting: Lasting) -> World:
+    """What is made of `theirs` for all tests of the file."""
+    with lasting(), override_settings(MEDIA_ROOT=media):
+        workspace, member = Workspace.objects.get(name="Elsewhere"), make_user("colleague")
+        make_member(workspace=workspace, user=member, role=Role.VIEWER)
+        stranger = User.objects.get(username="stranger")
+        return make_world(workspace=workspace, owner=stranger, member=member, mark="THEIRS")
 
 
 @pytest.fixture
-def ours(workspace: Workspace, owner: User, viewer: User) -> World:
-    return make_world(workspace=workspace, owner=owner, member=viewer, mark="OURS")
-
-
-@pytest.fixture
-def theirs(other_workspace: Workspace, stranger: User) -> World:
-    member = make_user("colleague")
-    make_member(workspace=other_workspace, user=member, role=Role.VIEWER)
-    return make_world(workspace=other_workspace, owner=stranger, member=member, mark="THEIRS")
+def theirs(made_alike: World, db: None) -> World:
+    return deepcopy(made_alike)
 
 
 @pytest.fixture

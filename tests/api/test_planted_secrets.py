@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +13,15 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
-from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from aispinner.core.models import Workspace
 from integrations.models import PhoneProvider, WebhookReceipt
 from telephony.models import Run, RunStatus
+from tests.api.lasting import *  # noqa: F403 - its fixtures
 from tests.api.routes import CAST, ROWS
-from tests.api.world import World, make_world
+from tests.api.world import World
 from tests.bells import Bells
 from tests.core.test_logs import Log, log
-from tests.factories import make_user
 from tests.integrations.conftest import Sim, sim, simulator, wire
 from tests.integrations.wire import Reply, Wire
 
@@ -37,15 +34,6 @@ SENT = "SENTsecret0123456789"
 PROVIDER = "/workspaces/{workspace_id}/nodes/phone_abc/phone-provider"
 KEYS = "/integrations/elevenlabs/keys"
 ARI = {"id": "x", "kind": "ari", "url": f"http://ari:{SENT}@pbx.test:8088", "password": SENT, "calls_per_second": "x"}
-
-
-@pytest.fixture
-def world(
-    workspace: Workspace, other_workspace: Workspace, owner: User, viewer: User, settings: Settings, tmp_path: Path
-) -> World:
-    settings.MEDIA_ROOT = tmp_path
-    make_user("newcomer")
-    return make_world(workspace=workspace, owner=owner, member=viewer, mark="OURS")
 
 
 def whole(response: Any) -> str:

@@ -4,36 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver
-from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from aispinner.asgi import SOCKETS, STREAMS
-from aispinner.core.models import Workspace
-from tests.api.conftest import Line
+from tests.api.lasting import *  # noqa: F403 - its fixtures
 from tests.api.routes import CAST, ROWS, Row, methods, routes
-from tests.api.world import World, make_world
-from tests.factories import make_user
+from tests.api.world import World
 from tests.integrations.conftest import Sim, sim, simulator
 
 pytestmark = pytest.mark.django_db
 __all__ = ["sim", "simulator"]
 ClientFor = Callable[[User], APIClient]
 SOCKETS_TRIED = {"ws/events"}  # each by tests of its own
-
-
-@pytest.fixture
-def world(
-    workspace: Workspace, other_workspace: Workspace, owner: User, viewer: User, settings: Settings, tmp_path: Path
-) -> World:
-    settings.MEDIA_ROOT = tmp_path
-    make_user("newcomer")
-    return make_world(workspace=workspace, owner=owner, member=viewer, mark="OURS")
 
 
 @pytest.fixture
@@ -101,7 +88,7 @@ def test_no_bearer_token_opens_the_admin(world: World, clients: dict[str, APICli
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_other_methods_are_refused(as_owner: APIClient, line: Line, method: str) -> None:
+def test_other_methods_are_refused(as_owner: APIClient, method: str) -> None:
     response = as_owner.generic(method, "/telephony/journal")
     assert response.status_code == 405
     assert response.json()["detail"]

@@ -14,8 +14,9 @@ from django.contrib.auth.models import User
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
 
-from aispinner.core.models import NodeType, Workspace
-from tests.factories import make_node, make_run
+from aispinner.core.models import NodeType
+from tests.conftest import Lasting
+from tests.factories import make_node, make_run, make_user, make_workspace
 
 NONSENSE: list[Any] = [
     None,
@@ -78,19 +79,22 @@ def routes(patterns: list[URLPattern | URLResolver] | None = None) -> Iterator[s
 ROUTES = sorted(set(routes()))
 
 
-@pytest.fixture
-def ids(owner: User, workspace: Workspace) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def ids(lasting: Lasting) -> dict[str, str]:
     """What the placeholders of addresses may stand for."""
-    node = make_node(workspace=workspace, type=NodeType.PHONE_NUMBER, node_id="phone_abc")
-    run = make_run(workspace=workspace)
+    with lasting():
+        owner, editor, viewer = map(make_user, ("owner", "editor", "viewer"))
+        workspace = make_workspace("Acme", owner=owner, editor=editor, viewer=viewer)
+        node = make_node(workspace=workspace, type=NodeType.PHONE_NUMBER, node_id="phone_abc")
+        run = make_run(workspace=workspace)
     return {"workspace_id": str(workspace.pk), "node_id": node.node_id, "call_id": run.call_id}
 
 
 @pytest.fixture
-def client(settings: LazySettings, owner: User, client_for: Callable[[User], APIClient]) -> APIClient:
+def client(settings: LazySettings, db: None, ids: dict[str, str], client_for: Callable[[User], APIClient]) -> APIClient:
     """The owner's; no provider answers."""
     settings.ELEVENLABS_BASE_URL = "http://127.0.0.1:1"
-    return client_for(owner)
+    return client_for(User.objects.get(username="owner"))
 
 
 def fill(route: str, ids: dict[str, str]) -> str:
@@ -140,12 +144,12 @@ def test_no_query_makes_it_fail(client: APIClient, ids: dict[str, str], route: s
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_no_body_makes_it_fail(client: APIClient, ids: dict[str, str], workspace: Workspace, route: str) -> None:
-    path = fill(route, ids)
-    known = {"workspace_id": workspace.pk, "node_id": ids["node_id"], "numbers": ["+15550100123"], "provider": "sip"}
+def test_no_body_makes_it_fail(client: APIClient, ids: dict[str, str], route: str) -> None:
+    path, workspace_id = fill(route, ids), int(ids["workspace_id"])
+    known = {"workspace_id": workspace_id, "node_id": ids["node_id"], "numbers": ["+15550100123"], "provider": "sip"}
     for method in methods(client, path):
         for bad in NONSENSE:
-            whole = [bad, dict.fromkeys(FIELDS, bad), {**dict.fromkeys(FIELDS, bad), "workspace_id": workspace.pk}]
+            whole = [bad, dict.fromkeys(FIELDS, bad), {**dict.fromkeys(FIELDS, bad), "workspace_id": workspace_id}]
             shaped = SHAPED if route.startswith("telephony/") else ()  # where such fields are known
             for body in [*whole, *({**known, field: bad} for field in shaped)]:
                 check(client, method, path, json.dumps(body))
