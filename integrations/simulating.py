@@ -1,14 +1,16 @@
-"""What both simulators stand on: a server in a thread of a test, and orders for things to go wrong that are counted.
+"""What both simulators stand on: a server in a thread of a test, orders for things to go wrong that are counted, WAV.
 
 They share nothing else, and nothing with what they test.
 """
 
 from __future__ import annotations
 
+import io
 import random
 import socket
 import threading
 import time
+import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,3 +64,14 @@ def in_a_thread(build: Callable[[int], uvicorn.Server], *, name: str, port: int 
         finally:
             server.should_exit = True
             thread.join(timeout=STARTS_WITHIN)
+
+
+def wav(pcm: bytes, *, rate: int) -> bytes:
+    """16-bit little-endian mono PCM of `rate` samples a second as a WAV file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(rate)
+        written.writeframes(pcm)
+    return file.getvalue()

@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from integrations.simulating import wav
+
 from . import sounds
 from .audiosocket import AudioSocketLeg
 from .channels import Channel
@@ -118,7 +120,7 @@ async def sound(pbx: Pbx, request: Request) -> Response:
     if side not in ("heard", "said"):
         raise not_found("heard.wav or said.wav")
     pcm = bytes((found.heard if side == "heard" else found.said).pcm)
-    return Response(sounds.wav(pcm, RATE), media_type="audio/wav")
+    return Response(wav(pcm, rate=RATE), media_type="audio/wav")
 
 
 def _channel(pbx: Pbx, request: Request) -> Channel:

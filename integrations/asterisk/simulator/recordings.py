@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from integrations.simulating import wav
+
 from . import sounds
 
 _FORMATS = {"wav": 8000, "wav16": 16000, "sln": 8000, "sln16": 16000}
@@ -45,4 +47,4 @@ class Recording:
         return {"name": self.name, "format": self.format}
 
     def file(self) -> bytes:
-        return sounds.wav(bytes(self.pcm), self.rate) if self.format.startswith("wav") else bytes(self.pcm)
+        return wav(bytes(self.pcm), rate=self.rate) if self.format.startswith("wav") else bytes(self.pcm)

@@ -5,10 +5,8 @@ All audio is 16-bit little-endian mono PCM.
 
 from __future__ import annotations
 
-import io
 import math
 import random
-import wave
 from array import array
 from functools import lru_cache
 
@@ -101,14 +99,3 @@ def share_of(pcm: bytes, rate: int, hz: float) -> float:
             whole += sample * sample
         found += (one * one + two * two - factor * one * two) * 2 / size
     return 0.0 if whole == 0 else min(1.0, found / whole)
-
-
-def wav(pcm: bytes, rate: int) -> bytes:
-    """`pcm` as a WAV file."""
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(pcm)
-    return out.getvalue()

@@ -15,13 +15,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from integrations.simulating import wav
+
 from .api import JsonResponse, error_response
+from .audio import SAMPLE_RATE
 from .errors import ApiError, invalid_parameters, not_found
 from .faults import FAULTS, parse_rules
 from .simulator import Simulator
 from .small_talk import FAULTS as VOICE_FAULTS
 from .small_talk import VoiceScript
-from .sounds import wav
 from .stories import OUTCOMES, RESULTS, Script
 from .world import Account, Dial
 
@@ -195,7 +197,7 @@ async def heard(sim: Simulator, request: Request) -> Response:
     pcm = sim.sockets.heard(str(request.path_params["conversation_id"]))
     if pcm is None:
         raise not_found("conversation_not_found", "None of the last ten conversations over the socket has that id.")
-    return Response(await asyncio.to_thread(wav, pcm), media_type="audio/wav")
+    return Response(await asyncio.to_thread(wav, pcm, rate=SAMPLE_RATE), media_type="audio/wav")
 
 
 def _is_number(value: Any) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import math
-import wave
 from array import array
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -115,17 +113,6 @@ def pieces(text: str, secs: float, form: Format, tones: tuple[float, ...] = ()) 
     data = encoded(samples, form)
     size = int(form.rate * PIECE_SECS) * (1 if form.ulaw else 2)
     return tuple(data[start : start + size] for start in range(0, len(data), size))
-
-
-def wav(pcm: bytes) -> bytes:
-    """A WAV file of 16 kHz PCM."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as written:
-        written.setnchannels(1)
-        written.setsampwidth(2)
-        written.setframerate(SAMPLE_RATE)
-        written.writeframes(pcm)
-    return file.getvalue()
 
 
 class Track:
