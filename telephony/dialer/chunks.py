@@ -31,6 +31,8 @@ from telephony.dialer.records import (
     record_submission,
     take_in,
 )
+from telephony.dialer.states import Status, next_status
+from telephony.dialer.transitions import signal_of
 from telephony.dialer.unforeseen import taken_as
 from telephony.models import Chunk, ChunkStatus, RunStatus
 from telephony.stacks import stack_for
@@ -200,9 +202,19 @@ def _apply(chunk: Chunk, calls: list[ChunkCall], poll: Poll, *, now: datetime) -
         report = poll.reports.get(call.call_id)
         if _silent(chunk, calls, call, report, gone=poll.gone, now=now):
             report = LOST_SIGHT if report is None else replace(LOST_SIGHT, conversation_id=report.conversation_id)
-        if report is not None:
+        if report is not None and _is_news(call, report):
             reports[call.pk] = report
-    take_in(reports, now=now)
+    if reports:
+        take_in(reports, now=now)
+
+
+def _is_news(call: ChunkCall, report: CallReport) -> bool:
+    """Whether a report may change a call, or one that has come further since it was read: most say that it goes on."""
+    if report.phase in {Phase.ENDED, Phase.NOT_DIALLED} or report.transcript or report.duration_sec:
+        return True
+    signal = signal_of(report)
+    moves = signal is not None and next_status(Status(call.status), signal) is not None
+    return moves or (report.conversation_id is not None and call.conversation_id is None)
 
 
 def _silent(

@@ -12,8 +12,10 @@ import pytest
 from django.utils import timezone
 
 from integrations.calls import CallReport, Disposition, Outcome, Phase, Turn
+from telephony.dialer.chunks import _is_news
 from telephony.dialer.claims import claim
 from telephony.dialer.ledger import DayTurnedError, take_numbers
+from telephony.dialer.orders import calls_of
 from telephony.dialer.records import NOT_DIALLED, record_submission, take_in
 from telephony.dialer.transitions import apply_reports
 from telephony.models import Call, CallEvent, Chunk, JournalTotal, RecipientStatus, Run, RunStatus
@@ -360,3 +362,15 @@ def test_the_last_settled_call_has_its_chunk_closed_at_once(bells: Bells) -> Non
     bells.answer("telephony.tasks.advance_chunk")
     assert Chunk.objects.get().status == "done"
     check_rows()
+
+
+def test_a_look_is_news_where_it_changes_something() -> None:
+    for known in (up(Phase.DISPATCHED), *LIFE[1:3]):
+        call = tell(dialling()[0], known)
+        for told in LIFE[:3]:
+            before = (call.version, CallEvent.objects.count())
+            [of_chunk] = calls_of(Chunk.objects.get(pk=call.chunk_id))
+            news = _is_news(of_chunk, told)
+            call = tell(call, told)
+            assert news == ((call.version, CallEvent.objects.count()) != before)
+        assert _is_news(calls_of(Chunk.objects.get(pk=call.chunk_id))[0], PROCESSING)
