@@ -17,7 +17,9 @@ def prepared() -> CursorWrapper:
     """A cursor like `connection.cursor()`, for statements of which there are few and whose text stays the same."""
     connection: Any = connections[DEFAULT_DB_ALIAS]  # itself: each look through the proxy takes longer than all below
     connection.ensure_connection()
-    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    if connection.queries_logged:  # with what was asked, which a prepared statement does not tell
+        own: CursorWrapper = connection.cursor()
+        return own
     make: Any = ServerBindingCursor
-    cursor: CursorWrapper = wrap(make(connection.connection))
+    cursor: CursorWrapper = connection.make_cursor(make(connection.connection))
     return cursor

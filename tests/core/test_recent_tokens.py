@@ -45,6 +45,10 @@ def ask(text: str) -> int:
     return int(APIClient().get("/auth/tokens", HTTP_AUTHORIZATION=f"Bearer {text}").status_code)
 
 
+def _asking(text: str) -> Request:
+    return Request(APIRequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {text}"))
+
+
 def lookups(text: str) -> int:
     """How often a request with this token has it looked up."""
     with CaptureQueriesContext(connection) as queries:
@@ -56,6 +60,15 @@ def elsewhere(statement: str) -> None:
     """What another process does: nothing here hears of it."""
     with connection.cursor() as cursor:
         cursor.execute(statement)
+
+
+def test_a_token_that_is_looked_up_has_all_that_its_rows_hold(text: str) -> None:
+    found, row = BearerAuthentication().authenticate(_asking(text)), ApiToken.objects.select_related("user").get()
+    assert found is not None
+    for mine, stored in ((found[0], row.user), (found[1], row)):
+        assert mine == stored
+        assert {**vars(mine), "_state": None} == {**vars(stored), "_state": None}
+        assert not mine._state.adding
 
 
 def test_many_requests_of_a_moment_look_once(text: str) -> None:
@@ -153,7 +166,7 @@ def test_what_is_refused_is_not_remembered(db: None) -> None:
 
 
 def test_whoever_asks_gets_a_user_of_their_own(owner: User, text: str) -> None:
-    request = Request(APIRequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {text}"))
+    request = _asking(text)
     answers = [BearerAuthentication().authenticate(request) for _ in range(3)]
     users = [answer[0] for answer in answers if answer]
     assert users == [owner] * 3
