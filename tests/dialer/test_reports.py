@@ -367,10 +367,10 @@ def test_the_last_settled_call_has_its_chunk_closed_at_once(bells: Bells) -> Non
 def test_a_look_is_news_where_it_changes_something() -> None:
     for known in (up(Phase.DISPATCHED), *LIFE[1:3]):
         call = tell(dialling()[0], known)
+        chunk = Chunk.objects.get(calls=call)
         for told in LIFE[:3]:
             before = (call.version, CallEvent.objects.count())
-            [of_chunk] = calls_of(Chunk.objects.get(pk=call.chunk_id))
-            news = _is_news(of_chunk, told)
+            [looked_at] = calls_of(chunk)
             call = tell(call, told)
-            assert news == ((call.version, CallEvent.objects.count()) != before)
-        assert _is_news(calls_of(Chunk.objects.get(pk=call.chunk_id))[0], PROCESSING)
+            assert _is_news(looked_at, told) == ((call.version, CallEvent.objects.count()) != before)
+        assert _is_news(calls_of(chunk)[0], PROCESSING)
