@@ -167,13 +167,14 @@ def _wanted(run: Run, progress: RunProgress, *, now: datetime) -> int:
 
 
 def _new_chunk(run: Run, size: int, *, now: datetime) -> int:
-    pending = Recipient.objects.filter(run=run, status=RecipientStatus.PENDING)  # written by whoever has the run
-    recipients = list(pending.order_by("position").values_list("pk", "number", "position")[:size])
-    pending.filter(position__lte=recipients[-1][2]).update(status=RecipientStatus.IN_FLIGHT)
+    pending = Recipient.objects.filter(run=run, status=RecipientStatus.PENDING).order_by("position")
+    recipients = list(pending.values_list("pk", "number")[:size])
+    # These and no others: meanwhile a report may give back a number with a place before theirs.
+    Recipient.objects.filter(pk__in=[pk for pk, _ in recipients]).update(status=RecipientStatus.IN_FLIGHT)
     chunk = Chunk.objects.create(
         run=run, api_key_id=run.api_key_id, size=len(recipients), submitted_at=now, next_at=now + 2 * submit_timeout()
     )
-    _write_new(run, _call_of(run, chunk), [(pk, number) for pk, number, _ in recipients])
+    _write_new(run, _call_of(run, chunk), recipients)
     Run.objects.filter(pk=run.pk).update(
         next_at=chunk.next_at, next_attempt_at=None, started_at=run.started_at or now, last_served_at=now
     )

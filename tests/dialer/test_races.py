@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from integrations.calls import CallReport, Outcome, Phase
@@ -17,7 +18,7 @@ from telephony.dialer.ledger import take_numbers
 from telephony.dialer.records import NOT_DIALLED, close_chunk, record_failure, record_submission, stop_runs
 from telephony.dialer.runs import locked_run
 from telephony.dialer.transitions import apply_reports
-from telephony.models import Call, CallEvent, Chunk, ChunkStatus, Run, RunStatus
+from telephony.models import Call, CallEvent, Chunk, ChunkStatus, Pacing, Run, RunStatus
 from telephony.services import cancel_run
 from tests.bells import Bells
 from tests.dialer.provider import numbers
@@ -137,6 +138,26 @@ def test_two_calls_of_a_run_that_end_at_once_are_both_counted() -> None:
         somebody_waits()
         first.commit()
         second.result(10)
+    check_rows()
+
+
+def test_a_number_that_is_given_back_while_others_are_claimed_stays_pending() -> None:
+    run = dialling(3, pacing=Pacing.CONTINUOUS)
+    first, second, third = run.calls.order_by("pk")
+    for call in (second, third):  # two lines are free, and the last number waits again
+        apply_reports({call.pk: SETTLED if call == second else NOT_DIALLED}, now=timezone.now())
+    with rivals() as start:
+
+        def give_back(execute: Any, query: str, *rest: Any) -> Any:
+            if query.startswith('UPDATE "telephony_recipient"'):  # which are claimed has been decided
+                start(apply_reports, {first.pk: NOT_DIALLED}, now=timezone.now()).result(10)
+            return execute(query, *rest)
+
+        with connection.execute_wrapper(give_back):
+            claim(run.pk, now=timezone.now())
+    assert list(run.recipients.order_by("position").values_list("status", flat=True)) == [
+        *("pending", "success", "in_flight")
+    ]
     check_rows()
 
 
