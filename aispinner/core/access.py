@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
 
 from aispinner.core.errors import Forbidden, Invalid, NotFound
@@ -17,7 +17,7 @@ LONGEST_NODE_ID = 100
 
 _NODE_FIELDS = ["id", "workspace_id", "node_id", "type", "title"]
 _NODES_OF = """
-SELECT n.id, n.workspace_id, n.node_id, n.type, n.title
+SELECT {beside}, n.id, n.workspace_id, n.node_id, n.type, n.title
 FROM core_node n
 JOIN core_membership m ON m.workspace_id = n.workspace_id
 WHERE n.node_id = %s AND m.user_id = %s
@@ -91,16 +91,20 @@ def choose_workspace(
     return chosen.workspace
 
 
-def choose_node(*, user: User, workspace_id: object = None, node_id: object) -> Node:
+def choose_node(
+    *, user: User, workspace_id: object = None, node_id: object, beside: str = "NULL"
+) -> tuple[Node, int | None]:
     """The node `node_id` of the workspace that `choose_workspace` chooses; mostly in one query, as it is mostly one.
 
-    Of that one, config and workspace are read when they are asked for.
+    Of that one, config and workspace are read when they are asked for. With it comes what `beside` is, a subselect of
+    our own: each way to the database and back costs more than what is asked there. None where it took more queries.
     """
     if _left_out(workspace_id):
-        found = _nodes_of(user=user, node_id=as_node_id(node_id))
+        found = _nodes_of(user=user, node_id=as_node_id(node_id), beside=beside)
         if len(found) == 1:
             return found[0]
-    return node_in(workspace=choose_workspace(user=user, workspace_id=workspace_id, node_id=node_id), node_id=node_id)
+    workspace = choose_workspace(user=user, workspace_id=workspace_id, node_id=node_id)
+    return node_in(workspace=workspace, node_id=node_id), None
 
 
 def visible_workspaces(user: User) -> QuerySet[Workspace]:
@@ -130,11 +134,11 @@ def as_node_id(value: object) -> str:
     return value
 
 
-def _nodes_of(*, user: User, node_id: str) -> list[Node]:
+def _nodes_of(*, user: User, node_id: str, beside: str) -> list[tuple[Node, int | None]]:
     """Up to two nodes of this id that `user` may see; asked with every look at a journal."""
     with prepared() as cursor:
-        cursor.execute(_NODES_OF, [node_id, user.pk])
-        return [Node.from_db(connection.alias, _NODE_FIELDS, row) for row in cursor.fetchall()]
+        cursor.execute(_NODES_OF.format(beside=beside), [node_id, user.pk])
+        return [(Node.from_db(DEFAULT_DB_ALIAS, _NODE_FIELDS, row[1:]), row[0]) for row in cursor.fetchall()]
 
 
 def _left_out(value: object) -> bool:

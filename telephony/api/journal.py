@@ -23,7 +23,7 @@ from telephony.api.export import CSVAnswers, csv_file, wants_csv
 from telephony.api.finding import NO_CALL, NO_RUN, could_be_id
 from telephony.api.reading import Query
 from telephony.api.shapes import call_json, journal_json
-from telephony.journal.delta import Cursor, Order
+from telephony.journal.delta import MARK, Cursor, Order
 from telephony.journal.export import journal_csv
 from telephony.journal.filters import Filters
 from telephony.journal.page import node_ids_of, read_journal
@@ -63,8 +63,9 @@ class NodeJournalView(CSVAnswers):
     def get(self, request: Request, node_id: str) -> HttpResponseBase:
         """The calls that went through one node; of a journal or monitor block, through the nodes connected with it."""
         query = Query(request.query_params)
-        node = choose_node(user=caller(request), workspace_id=query.text("workspace_id"), node_id=node_id)
-        return _answer(request, query, scopes_of_nodes([node]), workspaces=[node.workspace_id])
+        workspace_id = query.text("workspace_id")
+        node, mark = choose_node(user=caller(request), workspace_id=workspace_id, node_id=node_id, beside=MARK)
+        return _answer(request, query, scopes_of_nodes([node]), workspaces=[node.workspace_id], mark=mark)
 
 
 class CallView(APIView):
@@ -81,7 +82,9 @@ class CallView(APIView):
         return _json(call_json(row, parent=parent, node_ids=node_ids_of([row]), root=_root(request)))
 
 
-def _answer(request: Request, query: Query, scopes: list[Scope], *, workspaces: Sequence[int]) -> HttpResponseBase:
+def _answer(
+    request: Request, query: Query, scopes: list[Scope], *, workspaces: Sequence[int], mark: int | None = None
+) -> HttpResponseBase:
     cursor = _cursor(query)
     as_csv = wants_csv(request)  # as long as the journal is, unless a limit is sent
     limit = query.whole("limit", low=1, high=LARGEST_ID if as_csv else MOST)
@@ -94,7 +97,7 @@ def _answer(request: Request, query: Query, scopes: list[Scope], *, workspaces: 
         for workspace in Workspace.objects.filter(pk__in=workspaces):
             record(action="journal.exported", about=workspace, workspace=workspace)
         return csv_file(journal_csv(scopes=scopes, filters=filters, cursor=cursor, limit=limit), name="journal")
-    journal = read_journal(scopes=scopes, filters=filters, cursor=cursor, limit=limit or LIMIT)
+    journal = read_journal(scopes=scopes, filters=filters, cursor=cursor, limit=limit or LIMIT, mark=mark)
     root = _root(request) if journal.calls else ""  # for the recordings of calls
     return _json(journal_json(journal, root=root))
 

@@ -21,6 +21,8 @@ from enum import StrEnum
 
 from aispinner.core.prepared import prepared
 
+MARK = "(SELECT value FROM telephony_sequence WHERE id = 1)"
+
 
 class Order(StrEnum):
     """What a page follows."""
@@ -49,9 +51,8 @@ class Point:
 def read_mark() -> int:
     """The highest number of which, and below which, everything is visible from now on."""
     with prepared() as cursor:
-        cursor.execute("SELECT value FROM telephony_sequence WHERE id = 1")
-        row = cursor.fetchone()
-    return int(row[0]) if row else 0
+        cursor.execute(f"SELECT {MARK}")
+        return int(cursor.fetchone()[0] or 0)
 
 
 def next_point(*, cursor: Cursor, mark: int, cut: bool, last: int | None) -> Point:

@@ -30,14 +30,16 @@ REMEMBERED = 1000  # questions of readers who ask again and again
 _nothing_new: dict[tuple[tuple[Scope, ...], Filters, Cursor], tuple[int, Journal]] = {}
 
 
-def read_journal(*, scopes: Sequence[Scope], filters: Filters, cursor: Cursor, limit: int) -> Journal:
-    """The calls in `scopes` that pass `filters`, from `cursor` on, at most `limit`.
+def read_journal(
+    *, scopes: Sequence[Scope], filters: Filters, cursor: Cursor, limit: int, mark: int | None = None
+) -> Journal:
+    """The calls in `scopes` that pass `filters`, from `cursor` on, at most `limit`; `mark` where it was read before.
 
     Each statement sees what was committed before it; the mark is read first, and bounds what is read after
     (`delta` says why nothing is skipped). Whatever changes a journal moves the mark: while it stands, a question that
     found no calls has the answer that it had.
     """
-    mark = read_mark()
+    mark = read_mark() if mark is None else mark
     question = (tuple(scopes), filters, cursor)
     known = _nothing_new.get(question)
     if known is not None and known[0] == mark:

@@ -115,8 +115,8 @@ def test_a_node_is_chosen_in_one_query(owner: User, workspace: Workspace, other_
     node = make_node(workspace=workspace, node_id="pbx_here")
     make_node(workspace=other_workspace, node_id="pbx_here")
     with CaptureQueriesContext(connection) as queries:
-        chosen = choose_node(user=owner, node_id="pbx_here")
-        assert (chosen, chosen.type, chosen.workspace_id) == (node, node.type, workspace.pk)
+        chosen, beside = choose_node(user=owner, node_id="pbx_here", beside="(SELECT 7)")
+        assert (chosen, chosen.type, chosen.workspace_id, beside) == (node, node.type, workspace.pk, 7)
     assert len(queries) == 1
     assert (chosen.workspace, chosen.config) == (workspace, node.config)  # read when asked for
 
@@ -127,7 +127,7 @@ def test_a_node_of_several_workspaces_is_chosen_by_naming_one(owner: User, works
     there = make_node(workspace=second, node_id="twice")
     with pytest.raises(Invalid, match="workspace_id"):
         choose_node(user=owner, node_id="twice")
-    assert choose_node(user=owner, workspace_id=second.pk, node_id="twice") == there
+    assert choose_node(user=owner, workspace_id=second.pk, node_id="twice", beside="(SELECT 7)") == (there, None)
 
 
 def test_a_node_that_only_others_have_is_not_found(stranger: User, workspace: Workspace) -> None:
