@@ -86,9 +86,13 @@ def login(browser: Browser, stack: Stack) -> StorageState:
 
 @pytest.fixture(scope="package")
 def window(browser: Browser, login: StorageState, stack: Stack) -> Iterator[BrowserContext]:
-    """One for all of these tests, logged in: it loads scripts and styles once."""
+    """One for all of these tests, logged in: it loads scripts and styles once.
+
+    A page stays open in it: with its last page, Chromium ends the process that has compiled them.
+    """
     window = browser.new_context(base_url=stack.address, storage_state=login, viewport={"width": 1280, "height": 900})
     window.set_default_timeout(20_000)
+    window.new_page().goto("/login")
     yield window
     window.close()
 
