@@ -26,6 +26,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from aispinner.core.auth import issue_token
 from aispinner.core.models import Workspace
+from telephony.journal.page import _nothing_new
 from tests.bells import Bells
 from tests.factories import make_user, make_workspace
 from tests.stack import stack  # noqa: F401 - a fixture for all who talk to the running server
@@ -100,7 +101,8 @@ def valkey_left_clean() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_left_of_other_tests() -> None:
-    """An empty cache (attempts are counted there), and no request's id in the log."""
+    """An empty cache (attempts are counted there), no answer remembered, and no request's id in the log."""
+    _nothing_new.clear()
     caches["default"].key_prefix = f"{RUN}{token_hex(4)}"
     structlog.contextvars.clear_contextvars()
 

@@ -96,8 +96,9 @@ def choose_node(
 ) -> tuple[Node, int | None]:
     """The node `node_id` of the workspace that `choose_workspace` chooses; mostly in one query, as it is mostly one.
 
-    Of that one, config and workspace are read when they are asked for. With it comes what `beside` is, a subselect of
-    our own: each way to the database and back costs more than what is asked there. None where it took more queries.
+    Of that one, config and workspace are read when they are asked for. With it comes what `beside` is, SQL of our own
+    and never of a request: each way to the database and back costs more than what is asked there. None where it took
+    more queries.
     """
     if _left_out(workspace_id):
         found = _nodes_of(user=user, node_id=as_node_id(node_id), beside=beside)

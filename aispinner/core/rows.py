@@ -44,7 +44,10 @@ def update_rows(rows: Sequence[M], fields: Sequence[str]) -> None:
 
 
 def insert_rows(model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert `rows`, each the values of `columns` (by their names in the table; JSON and moments as text)."""
+    """Insert `rows`, each the values of `columns` (by their names in the table; JSON and moments as text).
+
+    Nothing that counts or wraps Django's statements sees it.
+    """
     query = sql.SQL(_COPY).format(
         table=sql.Identifier(model._meta.db_table), names=sql.SQL(", ").join(map(sql.Identifier, columns))
     )
@@ -61,7 +64,9 @@ def insert_like(pattern: Model, columns: Sequence[str], rows: Iterable[Sequence[
 
 
 def json_text(value: Any) -> str:
-    """`value` as JSON; DataError, as PostgreSQL would answer, where it cannot be stored (half a surrogate pair)."""
+    """`value`, its keys strings and its numbers finite, as JSON; DataError, as PostgreSQL would answer, where it cannot
+    be stored (half a surrogate pair).
+    """
     try:
         return orjson.dumps(value).decode()
     except orjson.JSONEncodeError as error:

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 PART = 64 * 1024  # bytes
 _OF_A_REQUEST = ("CONTENT_", "GATEWAY_", "HTTP_", "PATH_INFO", "QUERY_", "REMOTE_", "REQUEST_", "SCRIPT_", "SERVER_")
 _INHERITED = [name for name in os.environ if not name.startswith(_OF_A_REQUEST)]
+_LOOKALIKES = [(name, value) for name, value in os.environ.items() if name.startswith(_OF_A_REQUEST)]  # HTTP_PROXY
 
 
 def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
     """Serve one request, which shall not know our own environment: it holds secrets, and takes time to search."""
     for name in _INHERITED:
         environ.pop(name, None)
+    for name, value in _LOOKALIKES:
+        if environ.get(name) == value:
+            del environ[name]
     limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
     announced = environ.get("CONTENT_LENGTH") or ""
     if announced.isdigit() and int(announced) > limit:

@@ -84,6 +84,8 @@ def report_from_conversation(conversation: Mapping[str, Any]) -> CallReport:
             phase = Phase.RINGING  # here, not at somebody else's
         return _report(conversation, phase=phase, origin=origin)
     turns, origin = _turns(conversation), _origin(conversation, phase=Phase.ENDED)
+    if status == "processing" and _may_end_otherwise(conversation, turns, origin):
+        return _report(conversation, phase=Phase.IN_PROGRESS, turns=turns, origin=origin)
     if status != "failed":
         outcome = _outcome_of_conversation(conversation, turns)
         settled = status == "done"
@@ -235,6 +237,15 @@ def _outcome_of_conversation(conversation: Mapping[str, Any], turns: tuple[Turn,
     if result is not None and not turns and not _duration(conversation):
         return result
     return Outcome.ANSWERED
+
+
+def _may_end_otherwise(conversation: Mapping[str, Any], turns: tuple[Turn, ...], origin: Origin | None) -> bool:
+    """Whether one that is over, and not analysed, may still turn out to have met a mailbox, or to have failed."""
+    if _call_result(conversation) is not None or _voicemail_detected(conversation):
+        return False
+    by_phone = bool(_object(_object(conversation, "metadata"), "phone_call"))
+    called = by_phone and origin is not None and origin.direction is Direction.OUTBOUND
+    return called or not (turns or _duration(conversation))
 
 
 def _limit_before_dialling(conversation: Mapping[str, Any], turns: tuple[Turn, ...]) -> str:

@@ -8,6 +8,10 @@ import time
 from collections.abc import Callable
 from contextvars import Context, copy_context
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 MOMENT = 0.02  # seconds
 
 
@@ -52,5 +56,8 @@ class Burst:
     def _work(self) -> None:
         while True:
             self._added.wait()
-            self.finish()
+            try:
+                self.finish()
+            except Exception:
+                log.exception("burst_not_done")  # what came with it may be lost; what comes next is done
             time.sleep(MOMENT)

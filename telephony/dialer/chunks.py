@@ -209,7 +209,9 @@ def _apply(chunk: Chunk, calls: list[ChunkCall], poll: Poll, *, now: datetime) -
 
 
 def _is_news(call: ChunkCall, report: CallReport) -> bool:
-    """Whether a report may change a call, or one that has come further since it was read: most say that it goes on."""
+    """Whether a report may change a call: most say that it goes on. One that has come further since it was read, and a
+    call goes one way only, would be changed by less.
+    """
     if report.phase in {Phase.ENDED, Phase.NOT_DIALLED} or report.transcript or report.duration_sec:
         return True
     signal = signal_of(report)

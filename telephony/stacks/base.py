@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -89,11 +89,14 @@ class Stack(Protocol):
     def poll(self, order: Order) -> Poll:
         """What has become of the calls that are not settled."""
 
-    def ended(self, secret: str, conversations: Collection[str], *, since: datetime) -> Mapping[str, CallReport]:
-        """What became of those of an account's `conversations`, begun `since` then, that are over but not told of yet.
+    def over(self, secret: str, *, since: datetime) -> Collection[str]:
+        """Conversations of an account, begun `since` then, that are over and that it has not told of yet.
 
-        Asked only where `can_hear_ends`, and several times a second: in as few requests as there can be.
+        Asked only where `can_hear_ends`, and several times a second: in one request, or two.
         """
+
+    def read(self, secret: str, conversations: Sequence[str]) -> Poll:
+        """What became of these, by conversation."""
 
     def cancel(self, order: Order) -> None:
         """Take back what has not been dialled yet."""

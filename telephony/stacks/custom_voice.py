@@ -6,7 +6,7 @@ adds what ElevenLabs alone knows of the conversation: summary, judgement, and th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -73,9 +73,13 @@ class CustomVoiceStack:
                 reports[item.call_id], error = report_of(dial), failed
         return Poll(reports=reports, error=error)
 
-    def ended(self, secret: str, conversations: Collection[str], *, since: datetime) -> Mapping[str, CallReport]:
+    def over(self, secret: str, *, since: datetime) -> Collection[str]:
         """Never asked: there is nothing to add."""
-        return {}
+        return ()
+
+    def read(self, secret: str, conversations: Sequence[str]) -> Poll:
+        """Never asked."""
+        return Poll(reports={})
 
     def cancel(self, order: Order) -> None:
         """Withdraw what the PBX's holder has not taken; what it has, goes on."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -87,20 +87,17 @@ class ElevenLabsStack:
         reports = {item.call_id: each for item, each in zip(items, told, strict=True) if isinstance(each, CallReport)}
         return Poll(reports=reports, gone=gone, error=next((e for e in told if isinstance(e, ProviderError)), None))
 
-    def ended(self, secret: str, conversations: Collection[str], *, since: datetime) -> Mapping[str, CallReport]:
-        """One request for what is being analysed just now, one for each of `conversations` among that.
+    def over(self, secret: str, *, since: datetime) -> Collection[str]:
+        """Those that are being analysed just now, and in which time went by: of another it shows later how it ended."""
+        listed = self._client(secret).list_conversations(started_after=since - CLOCKS_DIFFER, without=NOT_PROCESSING)
+        first = islice(listed, MOST_LISTED)
+        return [each.conversation_id for each in first if each.status == PROCESSING and each.duration_sec]
 
-        One in which nobody has been heard of for any time may have failed, after all: it is told of when it is settled.
-        """
-        client = self._client(secret)
-        listed = client.list_conversations(started_after=since - CLOCKS_DIFFER, without=NOT_PROCESSING)
-        over = [
-            each.conversation_id
-            for each in islice(listed, MOST_LISTED)
-            if each.status == PROCESSING and each.conversation_id in conversations
-        ]
-        told = ask(client, over) if over else {}
-        return {id_: each for id_, each in told.items() if isinstance(each, CallReport) and _has_talked(each)}
+    def read(self, secret: str, conversations: Sequence[str]) -> Poll:
+        """One request for each, side by side."""
+        told = ask(self._client(secret), conversations)
+        reports = {id_: each for id_, each in told.items() if isinstance(each, CallReport)}
+        return Poll(reports=reports, error=next((e for e in told.values() if isinstance(e, ProviderError)), None))
 
     def cancel(self, order: Order) -> None:
         """Take the undialled recipients back; a batch that is gone has none."""
@@ -128,10 +125,6 @@ def _recipient(item: Item) -> OutgoingRecipient:
         user_id=item.call_id,
         dynamic_variables={**item.variables, "call_id": item.call_id},
     )
-
-
-def _has_talked(report: CallReport) -> bool:
-    return report.phase is Phase.ENDED and bool(report.transcript or report.duration_sec)
 
 
 def _recipients(client: ElevenLabsClient, order: Order) -> tuple[dict[str, BatchRecipient], bool]:

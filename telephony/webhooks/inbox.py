@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from aispinner.core import metrics
 from aispinner.core.crash_points import Point, reach
-from integrations.calls import CallReport, VoiceStack
+from integrations.calls import CallReport, Phase, VoiceStack
 from integrations.elevenlabs.events import report_from_webhook
 from integrations.errors import ProviderError
 from integrations.models import ReceiptStatus, WebhookReceipt
@@ -24,7 +24,7 @@ from telephony.dialer.transitions import apply_reports
 from telephony.inbound.arrivals import lock_account, may_begin, new_calls
 from telephony.models import Call
 from telephony.voice.bridges import held
-from telephony.webhooks.learning import learn_conversations
+from telephony.webhooks.learning import FAILURE, learn_conversations
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +105,7 @@ def _apply(receipts: Sequence[WebhookReceipt], *, now: datetime) -> tuple[Mappin
             continue
         call = known.get(report.call_id) or known.get(report.conversation_id)
         beginning = begun.get(report.conversation_id or "")
-        if (call is None and beginning is None) or call in on_bridges:
+        if (call is None and beginning is None) or call in on_bridges or _is_to_be_learned(receipt, report):
             _put_off(receipt, now=now)
         elif beginning is not None and beginning[1] is report:
             done[ReceiptStatus.APPLIED].append(receipt.pk)
@@ -138,6 +138,11 @@ def _report(receipt: WebhookReceipt) -> CallReport | None:
     except ProviderError:
         log.warning("event_not_understood", receipt_id=receipt.pk, kind=receipt.kind)
         return None
+
+
+def _is_to_be_learned(receipt: WebhookReceipt, report: CallReport) -> bool:
+    """An event, just come, that a call could not begin, but not how it ended: its conversation is asked now."""
+    return receipt.kind == FAILURE and report.phase is Phase.DISPATCHED and not receipt.attempts
 
 
 def _calls(receipts: Sequence[WebhookReceipt], reports: Sequence[CallReport]) -> dict[str | None, int]:

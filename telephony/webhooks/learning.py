@@ -1,4 +1,4 @@
-"""Events that name a conversation but not our call (one that could not begin): the conversation is asked whose it is.
+"""Events of a call that could not begin, where they do not name it or not say why: its conversation is asked.
 
 Polling would find it too, but seconds later; a line is free now.
 """
@@ -21,7 +21,7 @@ from telephony.models import Call
 
 log = structlog.get_logger(__name__)
 
-KIND = "call_initiation_failure"
+FAILURE = "call_initiation_failure"
 AT_ONCE = 50
 YOUNG = timedelta(minutes=1)
 
@@ -30,7 +30,7 @@ def learn_conversations(endpoint_id: int) -> bool:
     """Ask about conversations whose events could not be applied yet, once each; True: some are worth another try."""
     now = timezone.now()
     waiting = WebhookReceipt.objects.filter(
-        endpoint=endpoint_id, kind=KIND, status=ReceiptStatus.WAITING, attempts=1, received_at__gt=now - YOUNG
+        endpoint=endpoint_id, kind=FAILURE, status=ReceiptStatus.WAITING, attempts=1, received_at__gt=now - YOUNG
     ).exclude(conversation_id="")
     found = dict(waiting.values_list("pk", "conversation_id")[:AT_ONCE])
     if not found or not waiting.filter(pk__in=found).update(attempts=F("attempts") + 1, next_at=now):

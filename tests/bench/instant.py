@@ -5,7 +5,7 @@ What it tells is taken in as everything a provider tells is, in the worker that 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from aispinner.celery import app
@@ -51,8 +51,11 @@ class Instant:
     def poll(self, order: Order) -> Poll:
         return Poll(reports={item.call_id: TOLD for item in order.items if not item.settled})
 
-    def ended(self, secret: str, conversations: Collection[str], *, since: datetime) -> Mapping[str, CallReport]:
-        return {}  # never asked
+    def over(self, secret: str, *, since: datetime) -> Collection[str]:
+        return ()  # never asked
+
+    def read(self, secret: str, conversations: Sequence[str]) -> Poll:
+        return Poll(reports={})  # never asked
 
     def cancel(self, order: Order) -> None:
         """Nothing waits."""

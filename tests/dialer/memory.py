@@ -141,7 +141,8 @@ class Memory:
             query = parse_qs(urlsplit(str(request.url)).query)
             user, left_out = query.get("user_id"), query.get("exclude_statuses", [])
             listed = [e for e in known if e["status"] not in left_out and (user is None or [e["user_id"]] == user)]
-            return answer(request, 200, {"conversations": listed, "next_cursor": None, "has_more": False})
+            summaries = [{**each, **each["metadata"]} for each in listed]
+            return answer(request, 200, {"conversations": summaries, "next_cursor": None, "has_more": False})
         return answer(request, 200, next(each for each in known if each["conversation_id"] == last))
 
     def _submit(self, request: requests.PreparedRequest) -> requests.Response:

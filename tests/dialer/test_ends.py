@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from random import Random
 from typing import Any
 
 import pytest
 import requests
+from django.utils import timezone
 
 from integrations.calls import Outcome, VoiceStack
 from integrations.models import ElevenLabsKey, KeyStatus
 from telephony.dialer.advance import advance_run
 from telephony.dialer.chunks import advance_chunk
-from telephony.dialer.ends import hear_ends, listen
+from telephony.dialer.ends import AT_ONCE, hear_ends, listen
 from telephony.models import Call, CallStatus, Pacing, Run, RunStatus
 from tests.bells import Bells
 from tests.dialer.clock import now_due
@@ -21,10 +23,11 @@ from tests.dialer.memory import TOO_FAST, Memory, Talk
 from tests.dialer.threads import rivals
 from tests.dialer.truth import check_rows
 from tests.dialer.wire import Send, answer, holding, over_the_wire
-from tests.factories import make_run, make_workspace
+from tests.factories import make_key, make_run, make_workspace
 
 pytestmark = pytest.mark.django_db
 LIST, DETAILS = "/v1/convai/conversations?", "/v1/convai/conversations/"
+OUTBOUND = {"direction": "outbound", "phone_number_id": "phnum_1"}
 NUMBERS = ("+15550100123", "+15550100124", "+15550100125")
 
 
@@ -39,16 +42,21 @@ class Wire:
     """A provider in memory, and what it was asked."""
 
     def __init__(self) -> None:
-        self.memory, self.asked, self.refuses = Memory(), list[str](), False
+        self.memory, self.asked, self.refuses = Memory(), list[str](), "nothing"
 
     def handle(self, request: requests.PreparedRequest, send: Send) -> requests.Response:
         self.asked.append(request.path_url)
-        if self.refuses and LIST in request.path_url:
+        if request.headers["xi-api-key"] == "sk_may_not_read":
+            return answer(request, 401, {"detail": {"status": "missing_permissions", "message": "convai_read"}})
+        if self.refuses in request.path_url:
             return answer(request, 429, {"detail": TOO_FAST})
         return self.memory.handle(request, send)
 
     def lists(self) -> int:
         return sum(LIST in path for path in self.asked)
+
+    def reads(self) -> int:
+        return sum(DETAILS in path for path in self.asked)
 
     def talk(self, talk: Talk, *, until: str) -> None:
         while talk.conversation is None or talk.conversation["status"] != until:
@@ -108,17 +116,65 @@ def test_what_is_told_later_settles_it_and_changes_nothing_else(wire: Wire) -> N
     check_rows()
 
 
-def test_one_in_which_nobody_was_heard_may_have_failed_and_waits_until_that_is_told(wire: Wire) -> None:
+@pytest.mark.parametrize(
+    ("over", "then", "outcome"),
+    [
+        ({"transcript": [], "metadata": {"call_duration_secs": 0}}, "no_answer", Outcome.NO_ANSWER),
+        ({"metadata": {"call_duration_secs": 20, "phone_call": OUTBOUND}}, "voicemail", Outcome.VOICEMAIL),
+    ],
+    ids=["nobody was heard", "it may have been a mailbox"],
+)
+def test_what_leaves_open_how_it_ended_waits_until_that_is_told_and_is_read_once(
+    wire: Wire, over: dict[str, Any], then: str, outcome: Outcome
+) -> None:
     run = make_talking_run(wire)
     [talk] = wire.memory.talks
+    wire.talk(talk, until="processing")
     assert talk.conversation is not None
-    talk.conversation["status"] = "processing"
-    hear_ends(run.account_id)
+    talk.conversation["metadata"] |= over.pop("metadata")
+    talk.conversation |= over
+    for _ in range(3):
+        hear_ends(run.account_id)
+    assert wire.reads() <= 1
     assert run.calls.get().ended_at is None
     talk.status, talk.conversation["status"] = "failed", "failed"
-    talk.conversation["metadata"]["phone_call"] = {"call_result": "no_answer"}
+    talk.conversation["metadata"]["phone_call"] = {**OUTBOUND, "call_result": then}
     ask(run)
-    assert run.calls.get().outcome == Outcome.NO_ANSWER
+    assert run.calls.get().outcome == outcome
+
+
+def test_a_mailbox_that_is_known_to_be_one_frees_its_line_as_what_it_was(wire: Wire) -> None:
+    run = make_talking_run(wire)
+    [talk] = wire.memory.talks
+    wire.talk(talk, until="processing")
+    assert talk.conversation is not None
+    talk.conversation["metadata"]["phone_call"] = {**OUTBOUND, "call_result": "voicemail"}
+    hear_ends(run.account_id)
+    assert run.calls.get().outcome == Outcome.VOICEMAIL
+
+
+def test_many_that_end_at_once_are_read_in_rounds(wire: Wire) -> None:
+    lines = AT_ONCE + 2
+    run = make_talking_run(wire, numbers=[f"+155501001{place:02}" for place in range(lines + 1)], lines=lines)
+    for talk in wire.memory.talks:
+        wire.talk(talk, until="processing")
+    hear_ends(run.account_id)
+    assert run.calls.exclude(ended_at=None).count() == AT_ONCE
+    hear_ends(run.account_id)
+    assert run.calls.exclude(ended_at=None).count() == lines
+    assert wire.reads() == lines
+
+
+def test_a_refusal_to_tell_of_one_loses_no_other_and_is_heeded(wire: Wire) -> None:
+    run = make_talking_run(wire, lines=2)
+    for talk in wire.memory.talks:
+        wire.talk(talk, until="processing")
+    assert wire.memory.talks[0].conversation is not None
+    wire.refuses = wire.memory.talks[0].conversation["conversation_id"]
+    hear_ends(run.account_id)
+    hear_ends(run.account_id)
+    assert run.calls.filter(ended_at=None).count() == 1
+    assert (wire.lists(), wire.reads()) == (1, 2)
 
 
 def test_only_what_is_over_and_ours_is_asked_for(wire: Wire) -> None:
@@ -143,9 +199,10 @@ def test_only_what_is_over_and_ours_is_asked_for(wire: Wire) -> None:
     [
         {"numbers": NUMBERS[:1]},
         {"status": RunStatus.PAUSED},
+        {"next_attempt_at": timezone.now() + timedelta(hours=1)},
         {"voice_stack": VoiceStack.CUSTOM_VOICE},
     ],
-    ids=["no number waits", "paused", "the PBX tells by itself"],
+    ids=["no number waits", "paused", "it waits for the provider", "the PBX tells by itself"],
 )
 def test_nobody_listens_where_nothing_would_be_gained(wire: Wire, bells: Bells, fields: dict[str, Any]) -> None:
     run = make_talking_run(wire, numbers=fields.pop("numbers", NUMBERS))
@@ -177,12 +234,21 @@ def test_nothing_is_asked_while_nobody_is_known_to_talk(wire: Wire) -> None:
 
 def test_an_account_that_refuses_to_tell_is_left_alone_for_a_while_and_its_campaign_goes_on(wire: Wire) -> None:
     run = make_talking_run(wire)
-    wire.refuses = True
+    wire.refuses = LIST
     hear_ends(run.account_id)
     hear_ends(run.account_id)
     assert wire.lists() == 1
     run.refresh_from_db()
     assert (run.status, run.wait_reason) == (RunStatus.RUNNING, "")
+
+
+def test_where_a_key_may_not_read_conversations_another_does(wire: Wire) -> None:
+    run = make_talking_run(wire)
+    make_key(workspace=run.workspace, account=run.account, key="sk_may_not_read")
+    wire.talk(wire.memory.talks[0], until="processing")
+    hear_ends(run.account_id)
+    assert run.calls.get().ended_at is not None
+    assert wire.lists() == 2
 
 
 def test_an_account_without_a_key_that_works_is_not_asked(wire: Wire) -> None:

@@ -60,6 +60,24 @@ def test_a_conversation_that_is_still_analysed_has_ended_but_is_not_settled() ->
 
 
 @pytest.mark.parametrize(
+    "changes", [{"call_result": None}, {"call_result": "word-of-next-year"}], ids=["no result", "an unknown one"]
+)
+def test_one_that_is_still_analysed_has_not_ended_where_a_mailbox_may_have_answered(changes: dict[str, Any]) -> None:
+    conversation = load("conversation_done") | {"status": "processing", "analysis": None}
+    conversation["metadata"]["phone_call"] |= changes
+    report = report_from_conversation(conversation)
+    assert (report.phase, report.outcome, len(report.transcript)) == (Phase.IN_PROGRESS, None, 2)
+    conversation["metadata"]["phone_call"]["direction"] = "inbound"
+    assert report_from_conversation(conversation).outcome is Outcome.ANSWERED, "who calls us is no mailbox"
+
+
+def test_one_that_is_still_analysed_and_in_which_nobody_was_heard_has_not_ended() -> None:
+    conversation = load("conversation_done") | {"status": "processing", "analysis": None, "transcript": []}
+    conversation["metadata"] |= {"call_duration_secs": 0, "phone_call": None}
+    assert report_from_conversation(conversation).phase is Phase.IN_PROGRESS
+
+
+@pytest.mark.parametrize(
     ("status", "phase"),
     [
         ("initiated", Phase.DISPATCHED),
