@@ -36,7 +36,7 @@ class Burst:
         self._waiting.setdefault(number, copy_context())
         if not self._added.is_set():
             self._added.set()
-        if self._thread is None or not self._thread.is_alive():
+        if self._thread is None:
             self._start()
 
     def finish(self) -> None:
@@ -49,7 +49,7 @@ class Burst:
 
     def _start(self) -> None:
         with self._starting:
-            if self._thread is None or not self._thread.is_alive():
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="bursts", daemon=True)
                 self._thread.start()
 
