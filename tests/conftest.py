@@ -41,6 +41,7 @@ ONE_STACK = {"browser", "contract", "e2e"}  # folders whose tests talk to the sa
 SERVING = {  # folders whose tests run something themselves
     "chaos", "contract", "e2e", "lines", "local", "serving", "simulator", "voice",
 }  # fmt: skip
+LONGEST = ["browser", "contract", "e2e", "chaos", "bench", "simulator", "local", "lines", "voice"]  # folders; these begin first
 KEPT = frozenset({"django_migrations", "django_content_type", "auth_permission", "telephony_sequence"})
 APPEND_ONLY = "core_auditentry"  # the database itself refuses to delete its rows
 Lasting = Callable[[], AbstractContextManager[None]]
@@ -81,12 +82,20 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`-m unit`: what talks to nothing but the databases, and tries one thing at a time."""
+    """What takes long begins first, so that nobody waits for it at the end.
+
+    `-m unit`: what talks to nothing but the databases, and tries one thing at a time.
+    """
+    items.sort(key=lambda item: LONGEST.index(_folder(item)) if _folder(item) in LONGEST else len(LONGEST))
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        folder = _folder(item)
         served = folder in SERVING or SERVED & set(getattr(item, "fixturenames", ()))
         if not served and item.path.name not in SEARCHES and not item.get_closest_marker("e2e"):
             item.add_marker(pytest.mark.unit)
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.fixture(scope="session", autouse=True)

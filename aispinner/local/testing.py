@@ -9,7 +9,8 @@ from pathlib import Path
 from aispinner.local.environment import ROOT
 from aispinner.local.services import throwaway_environment
 
-SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadscope")  # tests/conftest.py says what stays together
+# tests/conftest.py says what stays together, and what begins first (xdist would: whatever has the most tests).
+SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadscope", "--no-loadscope-reorder")
 
 
 def run_tests(arguments: Sequence[str]) -> int:
