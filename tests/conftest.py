@@ -41,7 +41,7 @@ ONE_STACK = {"browser", "contract", "e2e"}  # folders whose tests talk to the sa
 SERVING = {  # folders whose tests run something themselves
     "chaos", "contract", "e2e", "lines", "local", "serving", "simulator", "voice",
 }  # fmt: skip
-LONGEST = ["browser", "contract", "e2e", "chaos", "bench", "simulator", "local", "lines", "voice"]  # folders; these begin first
+LONGEST = ["browser", "contract", "e2e", "chaos", "bench", "simulator", "local", "lines", "voice"]  # begin first
 KEPT = frozenset({"django_migrations", "django_content_type", "auth_permission", "telephony_sequence"})
 APPEND_ONLY = "core_auditentry"  # the database itself refuses to delete its rows
 Lasting = Callable[[], AbstractContextManager[None]]
