@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from time import sleep
 
 import structlog
 from django.core.files.base import File
 from django.core.files.storage import default_storage
+from django.utils import timezone
 
 from aispinner.core.errors import NotFound, ProviderFailed
 from aispinner.core.locks import named_lock
@@ -17,12 +19,13 @@ from integrations.calls import VoiceStack
 from integrations.elevenlabs.client import ElevenLabsClient
 from integrations.errors import ProviderError, Reason
 from integrations.models import ElevenLabsKey, KeyStatus
-from telephony.models import Call
+from telephony.models import Call, VoiceSession
 
 log = structlog.get_logger(__name__)
 
 NONE = "This call has no recording."
 LONGEST_WAIT = timedelta(seconds=30)
+OURS_WITHIN = timedelta(seconds=5)  # of its call's end, our own recording is stored
 
 
 def recording_name(call: Call) -> str:
@@ -46,6 +49,7 @@ def audio_for(call: Call) -> File[bytes]:
             raise NotFound(NONE)
         # Two who ask at once fetch once. Who has waited in vain fetches too: the second file replaces the first.
         with named_lock(f"recording:{call.call_id}", wait=LONGEST_WAIT):
+            _wait_for_our_own(call, name)
             if not default_storage.exists(name):
                 _keep(name, _from_provider(call))
     return default_storage.open(name)
@@ -54,6 +58,13 @@ def audio_for(call: Call) -> File[bytes]:
 def store_recording(call: Call, pieces: Iterator[bytes]) -> None:
     """Keep the MP3 that our own voice path has made of a call."""
     _keep(recording_name(call), pieces)
+
+
+def _wait_for_our_own(call: Call, name: str) -> None:
+    """A bridge tells a call's end, then stores what it recorded: both sides apart, as the provider's are not."""
+    ended_at = VoiceSession.objects.filter(pk=call.pk).values_list("ended_at", flat=True).first()
+    while ended_at and timezone.now() < ended_at + OURS_WITHIN and not default_storage.exists(name):
+        sleep(0.1)
 
 
 def _from_provider(call: Call) -> Iterator[bytes]:
@@ -99,7 +110,7 @@ def _keep(name: str, chunks: Iterator[bytes]) -> None:
                 raise ProviderFailed("ElevenLabs sent an empty recording. Try again later.")
             if place is not None:
                 partial.replace(place / Path(name).name)
-            elif not default_storage.exists(name):
+            else:
                 incoming.seek(0)
                 default_storage.save(name, File(incoming))
         finally:

@@ -13,13 +13,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from aispinner.core.auth import issue_token
 from aispinner.core.media import sign_media
+from telephony import recordings
 from telephony.api.audio import NotThereError, Part, parse_range
-from telephony.models import Call
+from telephony.models import Call, SessionKind, VoiceSession
 from telephony.recordings import recording_name
 from tests.api.conftest import Line
 from tests.factories import make_key
@@ -104,6 +106,23 @@ def test_a_recording_is_fetched_from_the_provider_once(
         assert body(response) == MP3
     assert provider.asked == [("/v1/convai/conversations/conv_1/audio", line.key.key)]
     assert [path.name for path in media.rglob("*") if path.is_file()] == [f"{call.call_id}.mp3"]
+
+
+def test_a_recording_that_a_bridge_is_about_to_store_is_waited_for(
+    as_viewer: APIClient, call: Call, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    VoiceSession.objects.create(call=call, kind=SessionKind.WEB, opened_at=timezone.now(), ended_at=timezone.now())
+    monkeypatch.setattr(recordings, "sleep", lambda _: recordings.store_recording(call, iter([b"both sides apart"])))
+    assert body(as_viewer.get(address(call))) == b"both sides apart"
+    assert not provider.asked
+
+
+def test_a_recording_that_a_bridge_has_not_stored_is_fetched_from_the_provider(
+    as_viewer: APIClient, call: Call, provider: Provider
+) -> None:
+    ended = timezone.now() - recordings.OURS_WITHIN
+    VoiceSession.objects.create(call=call, kind=SessionKind.WEB, opened_at=ended, ended_at=ended)
+    assert body(as_viewer.get(address(call))) == MP3
 
 
 @pytest.mark.parametrize(("status", "answer"), [(500, 502), (401, 502), (429, 502), (404, 404)])
