@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = [row for row in ROWS if not said.names or row.name in said.names]
     if said.quick:
         chosen = [row.small() for row in chosen if row.quick]
-    outcomes = [run(row, rounds=said.rounds or row.rounds, told=say) for row in chosen]
+    outcomes, broke = measured(chosen, rounds=said.rounds)
     for outcome in outcomes:
         details(outcome)
     print(table(outcomes), flush=True)
@@ -39,7 +40,22 @@ def main(arguments: Sequence[str]) -> int:
         said.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=2) + "\n")
     if said.plot:
         draw(outcomes, said.plot)
+    if broke:
+        print(f"\nNot measured, for the reasons above: {', '.join(broke)}.", flush=True)
+        return 1
     return 0 if said.quick or all(kept for outcome in outcomes for _, _, kept in outcome.verdicts()) else 1
+
+
+def measured(rows: Sequence[Row], *, rounds: int | None) -> tuple[list[Outcome], list[str]]:
+    """What came of each row, and the names of those that broke: an hour's figures are not lost with one of them."""
+    outcomes, broke = [], []
+    for row in rows:
+        try:
+            outcomes.append(run(row, rounds=rounds or row.rounds, told=say))
+        except Exception:  # whatever it was
+            traceback.print_exc()
+            broke.append(row.name)
+    return outcomes, broke
 
 
 def parser() -> argparse.ArgumentParser:

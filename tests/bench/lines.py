@@ -31,6 +31,7 @@ from tests.stack import Stack, _token, free_port
 
 FAST = 12  # simulated seconds in one; a call takes more than five
 LISTENS = 0.5  # simulated seconds, as `HEAR_ENDS_SECONDS` is unless set
+LISTENS_NO_OFTENER = 0.05  # seconds: what `HEAR_ENDS_SECONDS` takes
 IN_LIFE: Mapping[int, int] = {5: 50, 20: 160, 100: 600}  # numbers, by lines: twelve minutes each
 COMPARED: Mapping[int, int] = {5: 250, 20: 800, 100: 1500}  # at most fourteen
 FASTER = {5: 2.0, 20: 2.9, 100: 3.2}  # than chunked
@@ -107,7 +108,7 @@ def house(*, speed: int) -> Iterator[Stack]:
     lent = os.environ.get("AISPINNER_LENT", "").split()
     env = {name: value for name, value in os.environ.items() if name not in lent}
     env |= {"AISPINNER_SIM_SPEED": str(speed), "BREAKER_IN_A_ROW": "0", "BREAKER_WINDOW": "0", "API_RATE": "off"}
-    env["HEAR_ENDS_SECONDS"] = str(LISTENS / speed)
+    env["HEAR_ENDS_SECONDS"] = str(max(LISTENS / speed, LISTENS_NO_OFTENER))
     web, simulator = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="aispinner-") as state:
         options = ["--no-demo", "--port", str(web), "--sim-port", str(simulator), "--state-dir", state]
