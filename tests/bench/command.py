@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = [row for row in ROWS if not said.names or row.name in said.names]
     if said.quick:
         chosen = [row.small() for row in chosen if row.quick]
-    outcomes, broke = measured(chosen, rounds=said.rounds)
+    outcomes, broke = measure_all(chosen, rounds=said.rounds)
     for outcome in outcomes:
         details(outcome)
     print(table(outcomes), flush=True)
@@ -46,13 +46,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0 if said.quick or all(kept for outcome in outcomes for _, _, kept in outcome.verdicts()) else 1
 
 
-def measured(rows: Sequence[Row], *, rounds: int | None) -> tuple[list[Outcome], list[str]]:
+def measure_all(rows: Sequence[Row], *, rounds: int | None) -> tuple[list[Outcome], list[str]]:
     """What came of each row, and the names of those that broke: an hour's figures are not lost with one of them."""
     outcomes, broke = [], []
     for row in rows:
         try:
             outcomes.append(run(row, rounds=rounds or row.rounds, told=say))
-        except Exception:  # whatever it was
+        except Exception:  # noqa: BLE001 - whatever it was, it is told, and the next row measured
             traceback.print_exc()
             broke.append(row.name)
     return outcomes, broke

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.command import measure_all
 from tests.bench.lines import busy, ideal
 from tests.bench.rows import Goal, Row, run
 from tests.bench.servers import ROOT
@@ -38,6 +39,19 @@ def test_the_figure_is_of_medians_and_the_rival_begins_every_other_round() -> No
     [(_, figure, kept)] = run(row, rounds=3, told=lambda line: None).verdicts()
     assert order == ["ours", "rival", "rival", "ours", "ours", "rival"]
     assert (figure, kept) == (3 / 9, False)
+
+
+def test_a_row_that_breaks_takes_none_of_the_others_figures_with_it(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken() -> dict[str, float]:
+        raise ValueError("no such figure")
+
+    rows = (
+        Row(name="broken", says="", measure=broken, rival=broken, goals=()),
+        Row(name="whole", says="", measure=lambda: {"rate": 1}, rival=lambda: {"rate": 2}, goals=()),
+    )
+    outcomes, broke = measure_all(rows, rounds=1)
+    assert ([outcome.row.name for outcome in outcomes], broke) == (["whole"], ["broken"])
+    assert "no such figure" in capsys.readouterr().err
 
 
 @pytest.mark.e2e
