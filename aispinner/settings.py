@@ -114,9 +114,14 @@ _STALLED = f"-c idle_in_transaction_session_timeout={whole_number('STALLED_SECON
 DATABASES["default"]["OPTIONS"] = {
     **DATABASES["default"].get("OPTIONS", {}),
     "options": f"{DATABASES['default'].get('OPTIONS', {}).get('options', '')} {_STALLED}".strip(),
-    "pool": {"min_size": 1, "max_size": whole_number("DATABASE_POOL", default=12, low=2, high=200), "timeout": 5},
     "prepare_threshold": 0,  # what `core.prepared` asks, at once; Django's own cursors prepare nothing
 }
+_POOL = {"min_size": 1, "max_size": whole_number("DATABASE_POOL", default=12, low=2, high=200), "timeout": 5}
+KEEPS_CONNECTIONS = env.bool("AISPINNER_KEEPS_CONNECTIONS", default=False)  # set by who serves with a few threads alone
+if KEEPS_CONNECTIONS:
+    DATABASES["default"]["CONN_MAX_AGE"] = None
+else:
+    DATABASES["default"]["OPTIONS"]["pool"] = _POOL
 REDIS_URL = required("REDIS_URL", hint="For example redis://host:6379/0.")
 REDIS_PREFIX = env.str("REDIS_PREFIX", default="aispinner:")  # of every key but the broker's own
 CACHES = {

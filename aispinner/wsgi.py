@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 
+from django.conf import settings
 from django.core.cache import close_caches
-from django.core.signals import request_finished
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+
+from aispinner.serving.kept import let_go_of_ended
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aispinner.settings")
 application = get_wsgi_application()
 request_finished.disconnect(close_caches)  # Redis keeps nothing open: to find that out takes 4 % of a small request
+if settings.KEEPS_CONNECTIONS:
+    request_started.connect(let_go_of_ended)

@@ -25,7 +25,7 @@ _BY_LABEL = (
         "aispinner_calls",
         "Calls in the journal, by status.",
         "status",
-        "SELECT status, sum(calls) FROM telephony_journaltotal WHERE node_id IS NULL GROUP BY 1",
+        "SELECT status, sum(calls) FROM telephony_journaltotal WHERE node_id IS NULL AND day IS NULL GROUP BY 1",
     ),
     (
         "aispinner_recipients",

@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aispinner.settings")
     os.environ[APPLICATION] = options.application or application
     os.environ["AISPINNER_THREADS"] = str(options.threads)
+    os.environ["AISPINNER_KEEPS_CONNECTIONS"] = str(interface == Interfaces.WSGI)
     _check_address(options.host, options.port)
     Granian(
         "aispinner.serving.worker:load",

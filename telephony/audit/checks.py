@@ -60,22 +60,23 @@ SELECT c.workspace_id, n.node_id, c.status, (c.created_at AT TIME ZONE 'UTC')::d
   FROM telephony_call c
  CROSS JOIN LATERAL (
     SELECT DISTINCT unnest(ARRAY[NULL, c.pbx_node_id, c.phone_node_id, c.agent_node_id]::bigint[]) AS node_id) n
- GROUP BY 1, 2, 3, 4
+ GROUP BY GROUPING SETS ((1, 2, 3, 4), (1, 2, 3))
 """
 TOTALS = Check(
     name="totals",
-    sentence="The journal's totals, per workspace or node, status and day, are what its calls say.",
+    sentence="The journal's totals, per workspace or node, status and day or all days, are what its calls say.",
     of_one_run=False,
     sql=f"""
 SELECT format('workspace %%s, %%s, %%s', coalesce(t.workspace_id, d.workspace_id),
-              coalesce('node ' || coalesce(t.node_id, d.node_id), 'all nodes'), coalesce(t.day, d.day)),
+              coalesce('node ' || coalesce(t.node_id, d.node_id), 'all nodes'),
+              coalesce(coalesce(t.day, d.day)::text, 'all days')),
        coalesce(t.status, d.status),
        format('%%s calls, %%s s', coalesce(t.calls, 0), coalesce(t.duration_sec, 0)),
        format('%%s calls, %%s s', coalesce(d.calls, 0), coalesce(d.seconds, 0))
   FROM telephony_journaltotal t
   FULL JOIN ({DERIVED_TOTALS}) d
-    ON (t.workspace_id, coalesce(t.node_id, 0), t.status, t.day)
-     = (d.workspace_id, coalesce(d.node_id, 0), d.status, d.day)
+    ON (t.workspace_id, coalesce(t.node_id, 0), t.status, coalesce(t.day, 'infinity'))
+     = (d.workspace_id, coalesce(d.node_id, 0), d.status, coalesce(d.day, 'infinity'))
  WHERE (coalesce(t.calls, 0), coalesce(t.duration_sec, 0)) <> (coalesce(d.calls, 0), coalesce(d.seconds, 0))
  ORDER BY 1, 2
 """,

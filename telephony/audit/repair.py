@@ -25,8 +25,8 @@ _EMPTY_TOTALS = f"""
 DELETE FROM telephony_journaltotal t
  WHERE (t.calls, t.duration_sec) <> (0, 0) AND NOT EXISTS (
     SELECT FROM ({DERIVED_TOTALS}) d
-     WHERE (d.workspace_id, coalesce(d.node_id, 0), d.status, d.day)
-         = (t.workspace_id, coalesce(t.node_id, 0), t.status, t.day))
+     WHERE (d.workspace_id, coalesce(d.node_id, 0), d.status, coalesce(d.day, 'infinity'))
+         = (t.workspace_id, coalesce(t.node_id, 0), t.status, coalesce(t.day, 'infinity')))
 """
 
 

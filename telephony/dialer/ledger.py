@@ -25,6 +25,9 @@ DO UPDATE SET calls = t.calls + excluded.calls, duration_sec = t.duration_sec + 
 """
 
 
+Key = tuple[int, int | None, str, date | None]  # workspace, node, status, day
+
+
 class DayTurnedError(Exception):
     """Midnight (UTC) fell between counting new calls and numbering them: roll back and do it again."""
 
@@ -48,21 +51,24 @@ def take_numbers(count: int, *, counted_on: date | None = None) -> tuple[Iterato
 class Totals:
     """Changes to the journal's totals, gathered over a transaction and written in one statement."""
 
-    calls: Counter[tuple[int, int | None, str, date]] = field(default_factory=Counter)
-    seconds: Counter[tuple[int, int | None, str, date]] = field(default_factory=Counter)
+    calls: Counter[Key] = field(default_factory=Counter)
+    seconds: Counter[Key] = field(default_factory=Counter)
 
     def add(self, call: Call, *, day: date, times: int = 1) -> None:
-        """Count `call`, as it is now, in (so many `times`) or out (-1): for its workspace and each node on its way."""
+        """Count `call`, as it is now, in (so many `times`) or out (-1): for its workspace and each node on its way,
+        on its day and over all days.
+        """
         for node in {None, call.pbx_node_id, call.phone_node_id, call.agent_node_id}:
-            key = (call.workspace_id, node, str(call.status), day)
-            self.calls[key] += times
-            self.seconds[key] += times * call.duration_sec
+            for when in (day, None):
+                key = (call.workspace_id, node, str(call.status), when)
+                self.calls[key] += times
+                self.seconds[key] += times * call.duration_sec
 
     def write(self) -> None:
         """Add everything gathered to the stored totals, rows in one order for all writers."""
         keys = sorted(
             (key for key in self.calls if self.calls[key] or self.seconds[key]),
-            key=lambda key: (key[0], key[1] or 0, key[2], key[3]),
+            key=lambda key: (key[0], key[1] or 0, key[2], key[3] or date.min),
         )
         if not keys:
             return

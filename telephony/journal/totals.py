@@ -50,6 +50,8 @@ def _from_counters(*, scopes: Sequence[Scope], filters: Filters) -> Total:
         conditions.append(sql.SQL("day >= {}").format(first))
     if last:
         conditions.append(sql.SQL("day <= {}").format(last))
+    if not first and not last:
+        conditions.append(sql.SQL("day IS NULL"))
     branches = [
         sql.SQL("SELECT calls, duration_sec FROM telephony_journaltotal WHERE {}").format(
             sql.SQL(" AND ").join([*_counter_rows(scope), *conditions])

@@ -44,21 +44,23 @@ class CallEvent(models.Model):
 
 
 class JournalTotal(models.Model):
-    """How many calls, and how long, of a workspace (`node` null) or of one of its nodes, by status and UTC day."""
+    """How many calls, and how long, of a workspace (`node` null) or of one of its nodes: by status and UTC day, and
+    by status alone (`day` null), as a sum over days would take longer with every day.
+    """
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
     node = models.ForeignKey(Node, on_delete=models.CASCADE, null=True, related_name="+", db_index=False)
     status = models.CharField(max_length=12, choices=CallStatus.choices)
-    day = models.DateField()
+    day = models.DateField(null=True)
     calls = models.IntegerField(default=0)
     duration_sec = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["workspace", "node", "status", "day"], nulls_distinct=False, name="journal_totals_key"
+                fields=["workspace", "node", "day", "status"], nulls_distinct=False, name="journal_totals_key"
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.calls} {self.status} on {self.day}"
+        return f"{self.calls} {self.status} on {self.day or 'all days'}"

@@ -37,7 +37,7 @@ DELETE FROM telephony_recipient WHERE id IN (
 _EMPTY_TOTALS_GO = """
 DELETE FROM telephony_journaltotal WHERE id IN (
     SELECT id FROM telephony_journaltotal
-     WHERE workspace_id = %s AND day < %s AND (calls, duration_sec) = (0, 0) FOR UPDATE SKIP LOCKED)
+     WHERE workspace_id = %s AND (day < %s OR day IS NULL) AND (calls, duration_sec) = (0, 0) FOR UPDATE SKIP LOCKED)
 """
 
 

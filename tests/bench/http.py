@@ -13,8 +13,8 @@ from tests.bench.load import ask, get
 from tests.bench.rows import Figures, Goal, Row
 from tests.bench.servers import Server, serving
 
-RIVALS = ("--interface", "wsgi", "--application", "tests.bench.rivals.web:application")
-OURS = ("--interface", "wsgi")
+RIVALS = ("--interface", "wsgi", "--workers", "2", "--application", "tests.bench.rivals.web:application")
+OURS = ("--interface", "wsgi", "--workers", "2")
 WARM = 0.5  # seconds
 
 

@@ -83,13 +83,14 @@ def _check_calls() -> None:
 
 
 def _check_totals() -> None:
-    counted: Counter[tuple[int, int | None, str, date]] = Counter()
-    seconds: Counter[tuple[int, int | None, str, date]] = Counter()
+    counted: Counter[tuple[int, int | None, str, date | None]] = Counter()
+    seconds: Counter[tuple[int, int | None, str, date | None]] = Counter()
     for call in Call.objects.all():
         day = call.created_at.astimezone(UTC).date()
         for node in {None, call.pbx_node_id, call.phone_node_id, call.agent_node_id}:
-            counted[call.workspace_id, node, call.status, day] += 1
-            seconds[call.workspace_id, node, call.status, day] += call.duration_sec
+            for when in (day, None):
+                counted[call.workspace_id, node, call.status, when] += 1
+                seconds[call.workspace_id, node, call.status, when] += call.duration_sec
     for total in JournalTotal.objects.all():
         key = (total.workspace_id, total.node_id, total.status, total.day)
         assert (total.calls, total.duration_sec) == (counted.pop(key, 0), seconds.pop(key, 0)), key

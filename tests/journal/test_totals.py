@@ -12,7 +12,7 @@ from telephony.journal import totals
 from telephony.journal.filters import Filters
 from telephony.journal.scope import Scope, scope_of_workspaces, scopes_of_nodes
 from telephony.journal.totals import Total, total_of
-from telephony.models import Call, CallStatus
+from telephony.models import Call, CallStatus, JournalTotal
 from tests.factories import make_node, make_run, make_workspace
 from tests.journal.rows import DAY, make_call
 
@@ -110,6 +110,13 @@ def test_whole_days_need_no_counting_however_many_calls(lively: Workspace, monke
     found = total(scope_of_workspaces([lively]), since=DAY.replace(hour=0))
     assert found.calls > 3
     assert not found.capped
+
+
+def test_without_dates_no_day_is_read_however_many_there_are(lively: Workspace) -> None:
+    scopes = scope_of_workspaces([lively])
+    before = total(scopes), total(scopes, statuses=(CallStatus.DONE,))
+    JournalTotal.objects.filter(day__isnull=False).delete()
+    assert (total(scopes), total(scopes, statuses=(CallStatus.DONE,))) == before != (Total(), Total())
 
 
 def test_nothing_in_scope_is_nothing() -> None:
