@@ -115,6 +115,7 @@ SOCKETS = Row(
     says=f"{SOCKETS_OPEN:,} sockets of one workspace in one process, against channels' RedisPubSub layer",
     measure=ours,
     rival=rival,
+    rounds=5,
     goals=(
         Goal(
             what="deliveries/s, all at once, against the rival's",
