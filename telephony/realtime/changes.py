@@ -133,7 +133,7 @@ class _Span:
     def events(self) -> list[EventRow]:
         with prepared() as cursor:
             cursor.execute(_EVENTS, [self.workspace_id, self.after, self.mark, self.limit + 1])
-            return [EventRow(*row[:4], orjson.loads(row[4])) for row in cursor.fetchall()]
+            return [EventRow._make([*row[:4], orjson.loads(row[4])]) for row in cursor.fetchall()]
 
 
 def _cut(span: _Span, page: Page, runs: Sequence[Run], events: Sequence[EventRow]) -> Changes:

@@ -1,6 +1,7 @@
 """A campaign of 10,000 numbers as fast as rows can be written: real workers, durable rows, a provider without latency.
 
-Beside it, what the processes hold in memory meanwhile, and what a call takes up in the database.
+Beside it, what each process holds in memory meanwhile, and what a call takes up in the database. Memory that
+processes share is counted once (the kernel's PSS), but for theirs of one kind, of which the largest is told.
 """
 
 from __future__ import annotations
@@ -9,16 +10,20 @@ import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from celery import current_app
 from django.db import connection
 from django.utils import timezone
 
+from aispinner.core import broker
 from telephony.dialer.bell import ring_runs
 from telephony.models import Pacing, Run
 from tests.bench import databases
@@ -36,17 +41,17 @@ PATIENCE = 300.0  # seconds
 
 def ours(*, numbers: int = NUMBERS) -> Figures:
     """Numbers a second through the real dispatcher; megabytes of each process; bytes a call."""
-    with databases.fresh("bench_campaign"), worker("tests.bench.instant") as process, watched() as web:
+    with databases.fresh("bench_campaign"), worker("tests.bench.instant") as process, beat() as clock, watched() as web:
         run = _run(numbers)
         before = _database_bytes()
+        memory = Memory(worker=process.pid, web=web.pid, beat=clock.pid)
         began = time.monotonic()
         ring_runs([run.pk])
-        peak = _until_over(run, process.pid)
+        _until_over(run, memory)
         took = time.monotonic() - began
         return {
             "numbers/s": numbers / took,
-            "worker MB": peak / 1e6,
-            "web MB": _largest(web.pid) / 1e6,
+            **memory.megabytes(),
             "bytes/call": (_database_bytes() - before) / numbers,
         }
 
@@ -89,6 +94,20 @@ def worker(application: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextlib.contextmanager
+def beat() -> Iterator[subprocess.Popen[bytes]]:
+    """Celery's beat, which rings for the sweeps."""
+    with tempfile.TemporaryDirectory(prefix="aispinner-") as folder:
+        argv = [sys.executable, "-m", "celery", "-A", "aispinner", "beat", "--loglevel", "ERROR"]
+        options = ["--pidfile=", "--schedule", f"{folder}/schedule"]
+        process = subprocess.Popen([*argv, *options], cwd=ROOT, env=os.environ, stdout=subprocess.DEVNULL)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+@contextlib.contextmanager
 def watched() -> Iterator[Server]:
     """The web server, which somebody asks for the journal all the time."""
     from aispinner.core.auth import issue_token
@@ -126,28 +145,58 @@ def _run(numbers: int) -> Run:
     )
 
 
-def _until_over(run: Run, worker_pid: int) -> int:
-    """Wait for the run's end; the most that one of the worker's processes held in memory, in bytes."""
-    began, peak = time.monotonic(), 0
+def _until_over(run: Run, memory: Memory) -> None:
+    began = time.monotonic()
     while not Run.objects.filter(pk=run.pk, status="completed").exists():
         assert time.monotonic() - began < PATIENCE, "the campaign does not end"
-        peak = max(peak, _largest(worker_pid))
-        time.sleep(0.05)
-    return peak
+        memory.look()
+        time.sleep(0.2)
 
 
-def _largest(pid: int) -> int:
-    """Of a process and its children, the one with the most memory: its resident bytes."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return max(_resident(each) for each in [str(pid), *children])
+class Memory:
+    """The most that processes held, of ours and of the databases."""
+
+    def __init__(self, **pids: int) -> None:
+        self._pids, self._most = pids, Counter[str]()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            self._postgres = _parent(cursor.fetchone()[0])
+        told: Any = broker.client().info("server")
+        self._valkey: int = told["process_id"]
+
+    def look(self) -> None:
+        """As it is now."""
+        found = {name: max(map(_resident, [pid, *_children(pid)])) for name, pid in self._pids.items()}
+        found["PostgreSQL"] = sum(map(_proportional, [self._postgres, *_children(self._postgres)]))
+        found["Valkey"] = _proportional(self._valkey)
+        self._most |= Counter(found)
+
+    def megabytes(self) -> Figures:
+        """`{"worker MB": …}`"""
+        return {f"{name} MB": most / 1e6 for name, most in self._most.items()}
 
 
-def _resident(pid: str) -> int:
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def _resident(pid: int) -> int:
+    """Bytes; 0 of a process that has just ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _proportional(pid: int) -> int:
+    """The same, of what is shared with other processes only its part."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return int(rollup.partition("\nPss:")[2].split(maxsplit=1)[0]) * 1024
+    return 0
 
 
 def _database_bytes() -> int:

@@ -15,6 +15,7 @@ from tests.bench.journal import JOURNAL
 from tests.bench.lines import LINES
 from tests.bench.plot import draw
 from tests.bench.rows import Outcome, Row, run, spread
+from tests.bench.servers import ROOT
 from tests.bench.sockets import SOCKETS
 from tests.bench.voice import VOICE
 from tests.bench.webhooks import WEBHOOKS
@@ -23,6 +24,7 @@ ROWS: tuple[Row, ...] = (
     *(JOURNAL, LAST_CALLS, DELTA, CURSORS, AUTH),
     *(CAMPAIGN, LINES, WEBHOOKS, SOCKETS, VOICE),
 )
+FIGURES, PLOT = ROOT / ".state" / "bench" / "figures.json", ROOT / ".state" / "bench" / "speed.svg"
 WIDTHS = (12, 58, 14, 14, 6)
 
 
@@ -36,10 +38,11 @@ def main(arguments: Sequence[str]) -> int:
     for outcome in outcomes:
         details(outcome)
     print(table(outcomes), flush=True)
-    if said.json:
-        said.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=2) + "\n")
-    if said.plot:
-        draw(outcomes, said.plot)
+    for path in (said.json, said.plot):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    said.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=2) + "\n")
+    drawn = draw(outcomes, said.plot)
+    print(f"\nEvery figure: {said.json}" + (f"\nDrawn: {said.plot}" if drawn else ""), flush=True)
     if broke:
         print(f"\nNot measured, for the reasons above: {', '.join(broke)}.", flush=True)
         return 1
@@ -64,8 +67,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("names", nargs="*", choices=[*(row.name for row in ROWS), []], help="rows (default: all)")
     options.add_argument("--rounds", type=int, help="how often each is measured (default: as the row says)")
     options.add_argument("--quick", action="store_true", help="once, with little: says whether it runs, not how fast")
-    options.add_argument("--plot", type=Path, help="draw growth and line use there (.svg or .png)")
-    options.add_argument("--json", type=Path, help="write every figure of every round there")
+    options.add_argument("--plot", type=Path, default=PLOT, help="where to draw growth and line use (.svg or .png)")
+    options.add_argument("--json", type=Path, default=FIGURES, help="where to write every figure of every round")
     return options
 
 

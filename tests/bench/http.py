@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from knox.crypto import hash_token
+
+from aispinner.core.models import ApiToken
 from telephony.journal.delta import read_mark
 from tests.bench.data import BIG, data_set
-from tests.bench.load import ask, get
+from tests.bench.load import CONNECTIONS, ask, get
 from tests.bench.rows import Figures, Goal, Row
 from tests.bench.servers import Server, serving
 
+# As production serves HTTP (docker/compose.yaml).
 RIVALS = ("--interface", "wsgi", "--workers", "2", "--application", "tests.bench.rivals.web:application")
 OURS = ("--interface", "wsgi", "--workers", "2")
 WARM = 0.5  # seconds
@@ -37,7 +43,7 @@ class Served:
         return {f"{name}/s": answers.rate, f"{name}: CPU ms each": used / answers.count * 1000}
 
 
-@contextmanager
+@contextlib.contextmanager
 def served(size: str, *arguments: str) -> Iterator[Served]:
     """The real server, or the rivals on the same one."""
     with data_set(size) as world, serving(*arguments, environment={"API_RATE": "1000000000/min"}) as server:
@@ -73,7 +79,32 @@ def with_token(size: str) -> Figures:
     """A delta, for whoever has a token; and with the token looked up each time, without a throttle."""
     with served(size, *RIVALS) as ours:
         query = f"journal/{ours.node}?since_id={ours.mark}"
-        return {**ours.asked(f"/with-token/{query}"), **ours.asked(f"/looked-up/{query}", name="looked up")}
+        rates = {**ours.asked(f"/with-token/{query}"), **ours.asked(f"/looked-up/{query}", name="looked up")}
+        return {**rates, "revoked: s until refused": revoked_after(ours)}
+
+
+def revoked_after(served: Served) -> float:
+    """Seconds from a token's end until no process of the server takes it any more: each has some of the connections."""
+    with contextlib.ExitStack() as stack:
+        open_ = [
+            stack.enter_context(contextlib.closing(http.client.HTTPConnection("127.0.0.1", served.server.port)))
+            for _ in range(CONNECTIONS)
+        ]
+        assert {_status(each, served.token) for each in open_} == {200}
+        ApiToken.objects.get(digest=hash_token(served.token)).delete()
+        began = taken = time.monotonic()
+        while time.monotonic() < taken + 2:  # refused by all, twice as long as it may take
+            for each in open_:
+                if _status(each, served.token) == 200:
+                    taken = time.monotonic()
+        return taken - began
+
+
+def _status(connection: http.client.HTTPConnection, token: str) -> int:
+    connection.request("GET", "/auth/tokens", headers={"Authorization": f"Bearer {token}"})
+    with connection.getresponse() as response:
+        response.read()
+        return response.status
 
 
 def without_token(size: str) -> Figures:
@@ -115,7 +146,15 @@ AUTH = Row(
     says="a delta for whoever has a token (and is throttled), against the same one open",
     measure=partial(with_token, "1M"),
     rival=partial(without_token, "1M"),
-    goals=(Goal(what="answers/s against open", figure=_times, at_least=0.9, unit="x"),),
+    goals=(
+        Goal(what="answers/s against open", figure=_times, at_least=0.9, unit="x"),
+        Goal(
+            what="a revoked token is refused by every process after",
+            figure=lambda mine, _theirs: mine["revoked: s until refused"],
+            at_most=1,
+            unit=" s",
+        ),
+    ),
     rounds=7,  # they differ by a twentieth
     quick=(partial(with_token, "10k"), partial(without_token, "10k")),
 )

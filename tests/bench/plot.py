@@ -14,45 +14,54 @@ from matplotlib.axes import Axes
 
 from tests.bench.rows import Outcome, medians
 
-SIZES = (10_000, 100_000, 1_000_000)
-SHOWN = (
-    *("a node's last 200", "everybody's last 200", "one status", "a whole day", "a campaign's", "an empty workspace's"),
-    *("since_version, nothing new", "a status that none has"),
-)
+SIZES = ("10,000", "100,000", "1,000,000")
+COLOURS = ("#b9c4d6", "#6f8fc0", "#1d3f78")  # darker, the larger
+MILLISECONDS = (0.1, 1, 10, 100)
+WIDTH, HEIGHT = 6.4, 5.6  # inches, each
 
 
-def draw(outcomes: Sequence[Outcome], path: Path) -> None:
-    """Write what there is to be drawn of these outcomes to `path` (by its ending: SVG or PNG)."""
+def draw(outcomes: Sequence[Outcome], path: Path) -> bool:
+    """Write what there is to be drawn of these outcomes to `path` (by its ending: SVG or PNG); False without any."""
     drawn = {outcome.row.name: outcome for outcome in outcomes if outcome.row.name in {"journal", "lines"}}
     if not drawn:
-        return
-    figure, axes = plt.subplots(1, len(drawn), figsize=(6.4 * len(drawn), 4.4), squeeze=False)
+        return False
+    figure, axes = plt.subplots(1, len(drawn), figsize=(WIDTH * len(drawn), HEIGHT), squeeze=False)
     for place, (name, outcome) in zip(axes[0], drawn.items(), strict=True):
         (_growth if name == "journal" else _lines)(place, outcome)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     plt.close(figure)
+    return True
 
 
 def _growth(axes: Axes, outcome: Outcome) -> None:
-    sides = [medians(rounds) for rounds in (outcome.theirs, outcome.others.get("100k", []), outcome.ours) if rounds]
-    sizes = SIZES if len(sides) == len(SIZES) else (SIZES[0], SIZES[-1])
-    for name in SHOWN:
-        axes.plot(sizes, [side[name] for side in sides], marker="o", label=name)
-    axes.set(xscale="log", yscale="log", ylim=(0.5, 200), xlabel="calls in the journal", ylabel="p50, ms")
-    axes.set_title("Questions to a journal")
-    axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize=7, ncols=2, loc="upper left")
+    """Every question, one dot a size: where the dots lie on each other, time has not grown."""
+    sides = dict(zip(SIZES, (outcome.theirs, outcome.others.get("100k", []), outcome.ours), strict=True))
+    names = list(outcome.ours[0])
+    rows = range(len(names))
+    p50 = {size: medians(rounds) for size, rounds in sides.items() if rounds}
+    spans = [[each[name] for each in p50.values()] for name in names]
+    axes.hlines(rows, [min(span) for span in spans], [max(span) for span in spans], color="#dddddd", zorder=1)
+    for size, colour in zip(SIZES, COLOURS, strict=True):
+        if size in p50:
+            axes.scatter([p50[size][name] for name in names], rows, color=colour, label=f"{size} calls", zorder=2)
+    axes.set_yticks(rows, names, fontsize=8)
+    axes.invert_yaxis()
+    axes.set(xscale="log", xlim=(0.1, 100), xlabel="p50, ms", title="Questions to a journal")
+    axes.set_xticks(MILLISECONDS, list(map(str, MILLISECONDS)))
+    axes.grid(visible=True, axis="x", alpha=0.3)
+    axes.legend(fontsize=8, loc="lower right")
 
 
 def _lines(axes: Axes, outcome: Outcome) -> None:
     mine, theirs = medians(outcome.ours), medians(outcome.theirs)
     lines = [int(name.partition(":")[0]) for name in mine if name.endswith("busy")]
-    for shift, side, name in ((-0.2, mine, "continuous"), (0.2, theirs, "chunked")):
-        bars = axes.bar(
-            [place + shift for place in range(len(lines))], [100 * side[f"{n}: busy"] for n in lines], 0.38, label=name
-        )
+    places = range(len(lines))
+    for shift, side, name, colour in ((-0.2, mine, "continuous", COLOURS[2]), (0.2, theirs, "chunked", COLOURS[1])):
+        shares = [100 * side[f"{count}: busy"] for count in lines]
+        bars = axes.bar([place + shift for place in places], shares, 0.38, label=name, color=colour)
         axes.bar_label(bars, fmt="%.0f %%", fontsize=8)
-    axes.set_xticks(range(len(lines)), [f"{n} lines" for n in lines])
-    axes.set(ylabel="busy until the last number is dialled, %", ylim=(0, 112), title="Line use")
-    axes.legend(fontsize=8, ncols=2, loc="upper left")
+    axes.axhline(100, color="#999999", linestyle="--", linewidth=1, label="ideal window")
+    axes.set_xticks(places, [f"{count} lines" for count in lines])
+    axes.set(ylabel="busy until the last number is dialled, %", ylim=(0, 118), title="Line use")
+    axes.legend(fontsize=8, ncols=3, loc="upper left")

@@ -58,9 +58,11 @@ def test_a_row_that_breaks_takes_none_of_the_others_figures_with_it(capsys: pyte
 def test_it_runs_from_an_empty_database_to_its_table(tmp_path: Path) -> None:
     lent = os.environ.get("AISPINNER_LENT", "").split()
     env = {name: value for name, value in os.environ.items() if name not in lent}
-    told = tmp_path / "figures.json"
-    argv = [sys.executable, "-m", "aispinner.local", "bench", "--quick", "journal", "cursors", "--json", str(told)]
+    told, drawn = tmp_path / "figures.json", tmp_path / "speed.svg"
+    argv = [sys.executable, "-m", "aispinner.local", "bench", "--quick", "journal", "cursors"]
+    argv += ["--json", str(told), "--plot", str(drawn)]
     bench = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert bench.returncode == 0, bench.stderr
     assert "rows lost" in bench.stdout
     assert [row["row"] for row in json.loads(told.read_text())] == ["journal", "cursors"]
+    assert "<svg" in drawn.read_text()
