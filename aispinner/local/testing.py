@@ -10,11 +10,12 @@ from aispinner.local.environment import ROOT
 from aispinner.local.services import throwaway_environment
 
 # tests/conftest.py says what stays together, and what begins first (xdist would: whatever has the most tests).
-SIDE_BY_SIDE = ("--numprocesses", "2", "--dist", "loadscope", "--no-loadscope-reorder")
+# Three on two cores: a quarter of the time, tests wait for the processes that they have started.
+SIDE_BY_SIDE = ("--numprocesses", "3", "--dist", "loadscope", "--no-loadscope-reorder")
 
 
 def run_tests(arguments: Sequence[str]) -> int:
-    """Run pytest with `arguments`; its exit code. Tests that are not named run on two cores."""
+    """Run pytest with `arguments`; its exit code. Those that are not named run side by side."""
     inside = Path.cwd().is_relative_to(ROOT)
     named = any(Path(argument.split("::")[0]).exists() for argument in arguments)
     with throwaway_environment() as (supervisor, env):
