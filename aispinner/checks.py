@@ -45,8 +45,7 @@ def check_debug(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[Check
 @register(Tags.database)
 def check_pool(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[CheckMessage]:
     """Every thread that serves requests finds a connection."""
-    pool = settings.DATABASES["default"]["OPTIONS"].get("pool")
-    size = pool["max_size"] if pool else LEAST_CONNECTIONS  # without a pool, each thread has its own
+    size = settings.DATABASES["default"]["OPTIONS"]["pool"]["max_size"]
     if size >= LEAST_CONNECTIONS:
         return []
     return [

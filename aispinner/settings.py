@@ -109,9 +109,12 @@ DATABASES = {
 }
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise SystemExit("DATABASE_URL must name a PostgreSQL database: locks that never wait and never lose need it.")
+# Whom the network has cut off from the database is told within a minute, and waits five seconds for a new connection.
+_PATIENCE = {"connect_timeout": 5, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # A process that stalls in the middle of a transaction loses it: what it has locked, others wait for.
 _STALLED = f"-c idle_in_transaction_session_timeout={whole_number('STALLED_SECONDS', default=30, low=1, high=3600)}s"
 DATABASES["default"]["OPTIONS"] = {
+    **_PATIENCE,
     **DATABASES["default"].get("OPTIONS", {}),
     "options": f"{DATABASES['default'].get('OPTIONS', {}).get('options', '')} {_STALLED}".strip(),
     "prepare_threshold": 0,  # what `core.prepared` asks, at once; Django's own cursors prepare nothing
@@ -119,7 +122,7 @@ DATABASES["default"]["OPTIONS"] = {
 _POOL = {"min_size": 1, "max_size": whole_number("DATABASE_POOL", default=12, low=2, high=200), "timeout": 5}
 KEEPS_CONNECTIONS = env.bool("AISPINNER_KEEPS_CONNECTIONS", default=False)  # set by who serves with a few threads alone
 if KEEPS_CONNECTIONS:
-    DATABASES["default"]["CONN_MAX_AGE"] = None
+    DATABASES["default"]["CONN_MAX_AGE"] = 3600  # seconds; as long as the pool keeps one
 else:
     DATABASES["default"]["OPTIONS"]["pool"] = _POOL
 REDIS_URL = required("REDIS_URL", hint="For example redis://host:6379/0.")

@@ -128,6 +128,6 @@ def _lines(rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _give_back() -> None:
-    """The connection goes back to the pool while the client reads."""
+    """The connection goes back to the pool while the client reads; where threads keep theirs, it stays."""
     if not connection.in_atomic_block:
-        connection.close()
+        connection.close_if_unusable_or_obsolete()

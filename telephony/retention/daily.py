@@ -13,7 +13,7 @@ from aispinner.core.audit import record
 from aispinner.core.locks import named_lock
 from aispinner.core.models import Workspace
 from telephony.retention.policy import Retention, retentions
-from telephony.retention.prune import Pruned, prune
+from telephony.retention.prune import Pruned, Told, prune
 
 log = structlog.get_logger(__name__)
 
@@ -32,9 +32,11 @@ def with_retention() -> Iterator[tuple[Workspace, Retention]]:
         yield workspace, found[workspace.pk]
 
 
-def prune_and_record(workspace: Workspace, retention: Retention, *, now: datetime) -> Pruned:
+def prune_and_record(
+    workspace: Workspace, retention: Retention, *, now: datetime, told: Told = lambda _so_far: None
+) -> Pruned:
     """Prune one workspace; where anything was deleted, the audit trail says how much."""
-    done = prune(workspace_id=workspace.pk, retention=retention, now=now)
+    done = prune(workspace_id=workspace.pk, retention=retention, now=now, told=told)
     changes = {name: count for name, count in asdict(done).items() if count}
     if changes:
         with transaction.atomic():

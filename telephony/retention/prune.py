@@ -51,26 +51,38 @@ class Pruned:
     recordings: int = 0
 
 
-def prune(*, workspace_id: int, retention: Retention, now: datetime) -> Pruned:
-    """Delete what `retention` no longer keeps of a workspace. Twice at once does no harm."""
+Told = Callable[[Pruned], object]
+
+
+def prune(*, workspace_id: int, retention: Retention, now: datetime, told: Told = lambda _so_far: None) -> Pruned:
+    """Delete what `retention` no longer keeps of a workspace. Twice at once does no harm.
+
+    `told` is called after each batch, with all that is gone by then.
+    """
     done = Pruned()
+
+    def count(name: str, batches: Iterator[int]) -> None:
+        for size in batches:
+            setattr(done, name, getattr(done, name) + size)
+            told(done)
+
     if retention.calls_days is not None:
         limit = before(retention.calls_days, now=now)
         for run_id in list(_old_runs(workspace_id, limit).order_by("pk").values_list("pk", flat=True)):
             if mark_pruned(run_id, limit=limit, now=now):
                 done.campaigns += 1
         for run_id in list(_unswept_runs(workspace_id).order_by("pk").values_list("pk", flat=True)):
-            done.calls += _batches(Call.objects.filter(run_id=run_id), _delete)
+            count("calls", _batches(Call.objects.filter(run_id=run_id), _delete))
             _sweep_run(run_id)
-        done.calls += _batches(_old_calls(workspace_id, limit).filter(run=None), _delete)
+        count("calls", _batches(_old_calls(workspace_id, limit).filter(run=None), _delete))
         with connection.cursor() as cursor:
             cursor.execute(_EMPTY_TOTALS_GO, [workspace_id, limit.astimezone(UTC).date()])
     if retention.transcripts_days is not None:
         limit = before(retention.transcripts_days, now=now)
-        done.transcripts = _batches(_old_calls(workspace_id, limit).filter(_SAID), _forget_what_was_said)
+        count("transcripts", _batches(_old_calls(workspace_id, limit).filter(_SAID), _forget_what_was_said))
     if retention.audio_days is not None:
         limit = before(retention.audio_days, now=now)
-        done.recordings = _batches(_old_calls(workspace_id, limit).filter(has_audio=True), _forget_recordings)
+        count("recordings", _batches(_old_calls(workspace_id, limit).filter(has_audio=True), _forget_recordings))
     return done
 
 
@@ -130,17 +142,15 @@ def _old_calls(workspace_id: int, limit: datetime) -> QuerySet[Call]:
     return calls if newer is None else calls.filter(pk__lt=newer)
 
 
-def _batches(wanted: QuerySet[Call], act: Callable[[Sequence[Call]], None]) -> int:
-    """Lock some of `wanted`, `act` on them, commit; until none is left. Returns how many there were."""
-    count = 0
+def _batches(wanted: QuerySet[Call], act: Callable[[Sequence[Call]], None]) -> Iterator[int]:
+    """Lock some of `wanted`, `act` on them, commit, and say how many they were; until none is left."""
     for ids in _ids(wanted):
         with transaction.atomic():
             locked = wanted.select_for_update(of=("self",)).defer("transcript", "summary")
             calls = list(locked.filter(pk__in=ids).order_by("pk"))
             if calls:
                 act(calls)
-        count += len(calls)
-    return count
+        yield len(calls)
 
 
 def _ids(wanted: QuerySet[Call]) -> Iterator[list[int]]:

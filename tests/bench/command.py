@@ -38,15 +38,26 @@ def main(arguments: Sequence[str]) -> int:
     for outcome in outcomes:
         details(outcome)
     print(table(outcomes), flush=True)
-    for path in (said.json, said.plot):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    said.json.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=2) + "\n")
-    drawn = draw(outcomes, said.plot)
-    print(f"\nEvery figure: {said.json}" + (f"\nDrawn: {said.plot}" if drawn else ""), flush=True)
+    keep(
+        outcomes,
+        figures=said.json or (None if said.quick else FIGURES),
+        plot=said.plot or (None if said.quick else PLOT),
+    )
     if broke:
         print(f"\nNot measured, for the reasons above: {', '.join(broke)}.", flush=True)
         return 1
     return 0 if said.quick or all(kept for outcome in outcomes for _, _, kept in outcome.verdicts()) else 1
+
+
+def keep(outcomes: Sequence[Outcome], *, figures: Path | None, plot: Path | None) -> None:
+    """Write and draw what was measured where it is wanted, and say where that is."""
+    for path in filter(None, (figures, plot)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if figures:
+        figures.write_text(json.dumps([outcome.as_json() for outcome in outcomes], indent=2) + "\n")
+        say(f"every figure: {figures}")
+    if plot and draw(outcomes, plot):
+        say(f"drawn: {plot}")
 
 
 def measure_all(rows: Sequence[Row], *, rounds: int | None) -> tuple[list[Outcome], list[str]]:
@@ -67,8 +78,12 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("names", nargs="*", choices=[*(row.name for row in ROWS), []], help="rows (default: all)")
     options.add_argument("--rounds", type=int, help="how often each is measured (default: as the row says)")
     options.add_argument("--quick", action="store_true", help="once, with little: says whether it runs, not how fast")
-    options.add_argument("--plot", type=Path, default=PLOT, help="where to draw growth and line use (.svg or .png)")
-    options.add_argument("--json", type=Path, default=FIGURES, help="where to write every figure of every round")
+    options.add_argument(
+        "--plot", type=Path, help=f"where to draw growth and line use (.svg or .png; default: {PLOT.relative_to(ROOT)})"
+    )
+    options.add_argument(
+        "--json", type=Path, help=f"where to write every figure of every round (default: {FIGURES.relative_to(ROOT)})"
+    )
     return options
 
 

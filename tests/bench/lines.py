@@ -20,12 +20,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from heapq import heapify, heapreplace
 from pathlib import Path
 from typing import Any
 
-from tests.bench.rows import Figures, Goal, Row
+from tests.bench.rows import Figures, Goal, Row, Together
 from tests.bench.servers import ROOT
 from tests.stack import Stack, _token, free_port
 
@@ -39,24 +38,18 @@ PATIENCE = 1800.0  # seconds
 _Span = tuple[float, float]  # placed, ended
 
 
-class Dialled:
-    """What came of a pacing's campaigns. Whichever pacing is asked for first has all of them dialled: chunks, which are
-    in no hurry, beside the others, and those one after the other, as both want a machine that does nothing else.
+def dialled() -> Mapping[str, Figures]:
+    """Figures of all campaigns, by pacing; of continuous ones, how busy their lines are is that of life.
+
+    Those are dialled one after the other, as both want a machine that does nothing else. Chunks mostly wait, and are
+    dialled beside both; how much longer they took than their calls is told, so that it can be seen what that cost them.
     """
-
-    def __init__(self) -> None:
-        self._figures: dict[str, Figures] = {}
-
-    def by(self, pacing: str) -> Figures:
-        """Figures of all three campaigns; of continuous ones, how busy their lines are is that of life."""
-        if pacing not in self._figures:
-            with ThreadPoolExecutor() as pool:
-                chunked = pool.submit(_at_home, CHUNKED, FAST, COMPARED)
-                life = _at_home(CONTINUOUS, 1, IN_LIFE)
-                fast = _at_home(CONTINUOUS, FAST, COMPARED)
-            hurried = {f"{name}, {FAST} times faster": value for name, value in fast.items()}
-            self._figures = {CONTINUOUS: {**life, **hurried}, CHUNKED: chunked.result()}
-        return self._figures.pop(pacing)
+    with ThreadPoolExecutor() as pool:
+        chunked = pool.submit(_at_home, CHUNKED, FAST, COMPARED)
+        life = _at_home(CONTINUOUS, 1, IN_LIFE)
+        fast = _at_home(CONTINUOUS, FAST, COMPARED)
+    hurried = {f"{name}, {FAST} times faster": value for name, value in fast.items()}
+    return {CONTINUOUS: {**life, **hurried}, CHUNKED: chunked.result()}
 
 
 def _at_home(pacing: str, speed: int, campaigns: Mapping[int, int]) -> Figures:
@@ -74,6 +67,9 @@ def _at_home(pacing: str, speed: int, campaigns: Mapping[int, int]) -> Figures:
         spans = sorted((e["placed_at"], e["ended_at"]) for e in ledger if e["number"].startswith(_prefix(lines)))
         assert len(spans) == numbers, "not every number was dialled once"
         figures |= _figures(spans, lines)
+        if pacing == CHUNKED:
+            took, at_once = figures[f"{lines}: took s"], ideal_chunks([end - start for start, end in spans], lines)
+            figures[f"{lines}: of chunk after chunk at once"] = took / at_once
     return figures
 
 
@@ -102,6 +98,11 @@ def ideal(lengths: Sequence[float], lines: int) -> float:
     for length in lengths:
         heapreplace(free, free[0] + length)
     return max(free)
+
+
+def ideal_chunks(lengths: Sequence[float], lines: int) -> float:
+    """Seconds that chunks take, each begun in the moment in which the last call of the one before has ended."""
+    return sum(max(lengths[place : place + lines]) for place in range(0, len(lengths), lines))
 
 
 @contextlib.contextmanager
@@ -166,12 +167,12 @@ def _goals(lines: int) -> tuple[Goal, ...]:
     )
 
 
-_all = Dialled()
+_all = Together(dialled)
 LINES = Row(
     name="lines",
     says="the lines of three campaigns at the provider's pace; and, faster, against chunked pacing of the same numbers",
-    measure=partial(_all.by, CONTINUOUS),
-    rival=partial(_all.by, CHUNKED),
+    measure=_all.side(CONTINUOUS),
+    rival=_all.side(CHUNKED),
     rounds=1,
     goals=tuple(goal for lines in FASTER for goal in _goals(lines)),
 )

@@ -39,6 +39,11 @@ class Answers:
     count: int = 0
     seconds: float = 0.0
 
+    def add(self, more: Answers) -> None:
+        """Take in those of another while."""
+        self.count += more.count
+        self.seconds += more.seconds
+
     @property
     def rate(self) -> float:
         """Answers a second."""

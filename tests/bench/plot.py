@@ -57,11 +57,19 @@ def _lines(axes: Axes, outcome: Outcome) -> None:
     mine, theirs = medians(outcome.ours), medians(outcome.theirs)
     lines = [int(name.partition(":")[0]) for name in mine if name.endswith("busy")]
     places = range(len(lines))
-    for shift, side, name, colour in ((-0.2, mine, "continuous", COLOURS[2]), (0.2, theirs, "chunked", COLOURS[1])):
-        shares = [100 * side[f"{count}: busy"] for count in lines]
-        bars = axes.bar([place + shift for place in places], shares, 0.38, label=name, color=colour)
-        axes.bar_label(bars, fmt="%.0f %%", fontsize=8)
+    hurried = next(name.partition("busy")[2] for name in mine if "busy, " in name)  # `, 8 times faster`
+    bars = (
+        ("continuous, at life's pace", mine, "", COLOURS[2]),
+        (f"continuous{hurried}", mine, hurried, COLOURS[1]),
+        (f"chunked{hurried}", theirs, "", COLOURS[0]),
+    )
+    for shift, (name, side, suffix, colour) in zip((-0.27, 0, 0.27), bars, strict=True):
+        shares = [100 * side[f"{count}: busy{suffix}"] for count in lines]
+        drawn = axes.bar([place + shift for place in places], shares, 0.26, label=name, color=colour)
+        axes.bar_label(
+            drawn, fmt="%.0f %%", fontsize=7, padding=-11, color="black" if colour == COLOURS[0] else "white"
+        )
     axes.axhline(100, color="#999999", linestyle="--", linewidth=1, label="ideal window")
     axes.set_xticks(places, [f"{count} lines" for count in lines])
-    axes.set(ylabel="busy until the last number is dialled, %", ylim=(0, 118), title="Line use")
-    axes.legend(fontsize=8, ncols=3, loc="upper left")
+    axes.set(ylabel="busy until the last number is dialled, %", ylim=(0, 125), title="Line use")
+    axes.legend(fontsize=8, ncols=2, loc="upper left")

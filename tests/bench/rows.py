@@ -31,6 +31,24 @@ class Goal:
         return f"≥ {self.at_least:g}{self.unit}" if self.at_least is not None else f"≤ {self.at_most:g}{self.unit}"
 
 
+class Together:
+    """Sides that are measured in one go. Whichever is asked for first in a round has all of them measured."""
+
+    def __init__(self, measure: Callable[[], Mapping[str, Figures]]) -> None:
+        self._measure = measure
+        self._figures: dict[str, Figures] = {}
+
+    def side(self, name: str) -> Measure:
+        """What tells the figures of one of them."""
+
+        def measure() -> Figures:
+            if name not in self._figures:
+                self._figures = dict(self._measure())
+            return self._figures.pop(name)
+
+        return measure
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """Something to measure. `measure` and `rival` are called in turn, `rounds` times; each answers all its figures.

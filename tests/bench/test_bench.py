@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.command import measure_all
-from tests.bench.lines import busy, ideal
+from tests.bench.lines import busy, ideal, ideal_chunks
 from tests.bench.rows import Goal, Row, run
 from tests.bench.servers import ROOT
 
@@ -19,6 +19,10 @@ from tests.bench.servers import ROOT
 def test_the_ideal_window_gives_a_free_line_the_next_number_at_once() -> None:
     assert ideal([5, 1, 1, 1, 1], lines=2) == 5
     assert ideal([1, 1, 1, 5], lines=2) == 6
+
+
+def test_a_chunk_takes_as_long_as_its_longest_call() -> None:
+    assert ideal_chunks([5, 1, 1, 2, 3], lines=2) == 5 + 2 + 3
 
 
 def test_lines_are_busy_as_far_as_calls_fill_them_until_the_last_is_placed() -> None:

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from itertools import product
 
 import pytest
+from django.core.management import call_command
+from django.db import connection
 
 from aispinner.core.models import Node, NodeType, Workspace
 from telephony.journal import totals
@@ -117,6 +119,21 @@ def test_without_dates_no_day_is_read_however_many_there_are(lively: Workspace) 
     before = total(scopes), total(scopes, statuses=(CallStatus.DONE,))
     JournalTotal.objects.filter(day__isnull=False).delete()
     assert (total(scopes), total(scopes, statuses=(CallStatus.DONE,))) == before != (Total(), Total())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_days_counted_before_there_were_sums_over_all_days_are_summed() -> None:
+    workspace, other = make_workspace(), make_workspace()
+    call_command("migrate", "telephony", "0001_initial", verbosity=0)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO telephony_journaltotal (workspace_id, status, day, calls, duration_sec)"
+            " VALUES (%s, 'done', %s, %s, %s)",
+            [(workspace.pk, DAY, 2, 60), (workspace.pk, DAY + timedelta(days=1), 3, 30), (other.pk, DAY, 1, 5)],
+        )
+    call_command("migrate", "telephony", verbosity=0)
+    assert total(scope_of_workspaces([workspace])) == Total(calls=5, duration_sec=90)
+    assert total(scope_of_workspaces([workspace, other])) == Total(calls=6, duration_sec=95)
 
 
 def test_nothing_in_scope_is_nothing() -> None:

@@ -206,6 +206,18 @@ def test_the_command_takes_days_and_says_what_it_would_do(workspace: Workspace) 
     assert "Nothing to do" in command()
 
 
+def test_the_command_says_how_far_it_is(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("telephony.management.commands.prune.EVERY", -1.0)
+    monkeypatch.setattr(pruning, "AT_ONCE", 1)
+    for _ in range(2):
+        old_call(workspace)
+    first, second, last = command("--workspace", str(workspace.pk), "--calls-days", "1").splitlines()
+    assert (first, second) == tuple(
+        f"Workspace {workspace.pk}: 0 campaigns, {gone} calls, 0 transcripts, 0 recordings so far." for gone in (1, 2)
+    )
+    assert "deleted 0 campaigns, 2 calls" in last
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

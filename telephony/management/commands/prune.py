@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from argparse import ArgumentParser
 from dataclasses import asdict
 from datetime import timedelta
@@ -14,7 +15,9 @@ from aispinner.core.locks import named_lock
 from aispinner.core.models import Workspace
 from telephony.retention.daily import prune_and_record, with_retention
 from telephony.retention.policy import MOST_DAYS, NAMES, Retention, is_days
-from telephony.retention.prune import would_prune
+from telephony.retention.prune import Pruned, Told, would_prune
+
+EVERY = 5.0  # seconds
 
 
 class Command(BaseCommand):
@@ -42,9 +45,25 @@ class Command(BaseCommand):
                 if dry_run:
                     found = would_prune(workspace_id=each.pk, retention=retention, now=now)
                 else:
-                    found = prune_and_record(each, retention, now=now)
-                told = ", ".join(f"{count} {name}" for name, count in asdict(found).items())
-                self.stdout.write(f"Workspace {each.pk}: {'would delete' if dry_run else 'deleted'} {told}.")
+                    found = prune_and_record(each, retention, now=now, told=self._now_and_then(each))
+                self.stdout.write(f"Workspace {each.pk}: {'would delete' if dry_run else 'deleted'} {_words(found)}.")
+
+    def _now_and_then(self, workspace: Workspace) -> Told:
+        """Says how far it is, to whoever waits for it."""
+        said = time.monotonic()
+
+        def told(so_far: Pruned) -> None:
+            nonlocal said
+            if time.monotonic() - said > EVERY:
+                said = time.monotonic()
+                self.stdout.write(f"Workspace {workspace.pk}: {_words(so_far)} so far.")
+                self.stdout.flush()
+
+        return told
+
+
+def _words(pruned: Pruned) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in asdict(pruned).items())
 
 
 def _todo(workspace_id: int | None, days: dict[str, int | None]) -> list[tuple[Workspace, Retention]]:
