@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.bench.command import measure_all
-from tests.bench.lines import busy, ideal, ideal_chunks
-from tests.bench.rows import Goal, Row, run
+from tests.bench.journal import JOURNAL, NAMES
+from tests.bench.lines import FAST, FASTER, LINES, busy, ideal, ideal_chunks
+from tests.bench.plot import draw
+from tests.bench.rows import Goal, Outcome, Row, run
 from tests.bench.servers import ROOT
 
 
@@ -58,15 +60,27 @@ def test_a_row_that_breaks_takes_none_of_the_others_figures_with_it(capsys: pyte
     assert "no such figure" in capsys.readouterr().err
 
 
+def test_every_question_and_all_lines_are_drawn(tmp_path: Path) -> None:
+    questions = dict.fromkeys(NAMES, 2.5)
+    mine = {f"{count}: busy{suffix}": 0.9 for count in FASTER for suffix in ("", f", {FAST} times faster")}
+    theirs = {f"{count}: busy": 0.3 for count in FASTER}
+    outcomes = [
+        Outcome(row=JOURNAL, ours=[questions], theirs=[questions], others={"100k": [questions]}),
+        Outcome(row=LINES, ours=[mine], theirs=[theirs]),
+    ]
+    assert draw(outcomes, tmp_path / "speed.svg")
+    assert (tmp_path / "speed.svg").read_text().count("<svg") == 1
+    assert not draw([], tmp_path / "nothing.svg")
+
+
 @pytest.mark.e2e
 def test_it_runs_from_an_empty_database_to_its_table(tmp_path: Path) -> None:
     lent = os.environ.get("AISPINNER_LENT", "").split()
     env = {name: value for name, value in os.environ.items() if name not in lent}
-    told, drawn = tmp_path / "figures.json", tmp_path / "speed.svg"
-    argv = [sys.executable, "-m", "aispinner.local", "bench", "--quick", "journal", "cursors"]
-    argv += ["--json", str(told), "--plot", str(drawn)]
+    told = tmp_path / "figures.json"
+    argv = [sys.executable, "-m", "aispinner.local", "bench", "--quick", "cursors"]
+    argv += ["--json", str(told)]
     bench = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False)
     assert bench.returncode == 0, bench.stderr
     assert "rows lost" in bench.stdout
-    assert [row["row"] for row in json.loads(told.read_text())] == ["journal", "cursors"]
-    assert "<svg" in drawn.read_text()
+    assert [row["row"] for row in json.loads(told.read_text())] == ["cursors"]
