@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from knox.crypto import hash_token
 from aispinner.core.models import ApiToken
 from telephony.journal.delta import read_mark
 from tests.bench.data import BIG, data_set
-from tests.bench.load import CONNECTIONS, Answers, ask, get
+from tests.bench.load import CONNECTIONS, SECONDS, Answers, ask, get
 from tests.bench.rows import Figures, Goal, Row, Together
 from tests.bench.servers import Server, serving
 
@@ -34,14 +35,34 @@ class Served:
     node: str
     mark: int
 
-    def asked(self, path: str, *, name: str = "answers", token: bool = True) -> Figures:
+    def get(self, path: str, *, token: bool = True) -> bytes:
+        """A request for it."""
+        return get(path, token=self.token if token else "")
+
+    def asked(self, request: bytes) -> Figures:
         """Answers a second, and what one costs the server of the processor, without PostgreSQL's part."""
-        request = get(path, token=self.token if token else "")
-        ask(self.server.port, [request], seconds=WARM)
-        used = self.server.cpu_seconds()
-        answers = ask(self.server.port, [request])
-        used = self.server.cpu_seconds() - used
-        return {f"{name}/s": answers.rate, f"{name}: CPU ms each": used / answers.count * 1000}
+        return self._measured({"answers": request}, turns=1, seconds=SECONDS)
+
+    def in_turns(self, requests: Mapping[str, bytes]) -> dict[str, float]:
+        """The same for each of these, by their names.
+
+        They differ by less than such a machine does from one second to the next: so all are asked on one server, in
+        turns of a fraction of a second.
+        """
+        return self._measured(requests, turns=TURNS, seconds=TURN)
+
+    def _measured(self, requests: Mapping[str, bytes], *, turns: int, seconds: float) -> dict[str, float]:
+        port, found = self.server.port, {name: Answers() for name in requests}
+        used: dict[str, float] = defaultdict(float)
+        for request in requests.values():
+            ask(port, [request], seconds=WARM)
+        for turn in range(turns):
+            for name in list(requests) if turn % 2 == 0 else reversed(list(requests)):
+                before = self.server.cpu_seconds()
+                found[name].add(ask(port, [requests[name]], seconds=seconds))
+                used[name] += self.server.cpu_seconds() - before
+        rates = {f"{name}/s": answers.rate for name, answers in found.items()}
+        return rates | {f"{name}: CPU ms each": used[name] / found[name].count * 1000 for name in requests}
 
 
 @contextlib.contextmanager
@@ -54,46 +75,37 @@ def served(size: str, *arguments: str) -> Iterator[Served]:
 def last_calls(size: str) -> Figures:
     """The last 200 calls of the node that has half of them."""
     with served(size, *OURS) as ours:
-        return ours.asked(f"/telephony/journal/{ours.node}")
+        return ours.asked(ours.get(f"/telephony/journal/{ours.node}"))
 
 
 def last_calls_serialized(size: str) -> Figures:
     """The same by a ModelSerializer."""
     with served(size, *RIVALS) as theirs:
-        return theirs.asked(f"/rival/calls/{theirs.node}")
+        return theirs.asked(theirs.get(f"/rival/calls/{theirs.node}"))
 
 
 def nothing_new(size: str) -> Figures:
     """A delta that holds nothing, and an answer that could not be emptier."""
     with served(size, *OURS) as ours:
-        delta = ours.asked(f"/telephony/journal/{ours.node}?since_id={ours.mark}")
-        return {**delta, **ours.asked("/healthz", name="empty", token=False)}
+        delta = ours.get(f"/telephony/journal/{ours.node}?since_id={ours.mark}")
+        return ours.in_turns({"answers": delta, "empty": ours.get("/healthz", token=False)})
 
 
 def nothing_new_counted(size: str) -> Figures:
     """The same with live aggregates."""
     with served(size, *RIVALS) as theirs:
-        return theirs.asked(f"/rival/delta/{theirs.node}?since_id={theirs.mark}")
+        return theirs.asked(theirs.get(f"/rival/delta/{theirs.node}?since_id={theirs.mark}"))
 
 
 WITH_TOKEN, LOOKED_UP, OPEN = "with-token", "looked-up", "open"
 
 
 def doors(size: str) -> Mapping[str, Figures]:
-    """A delta for whoever has a token, with the token looked up each time (and no throttle), and open to everybody.
-
-    They differ by a twentieth, and a machine by more from one second to the next: so all are asked on one server, in
-    turns of a fraction of a second.
-    """
+    """A delta for whoever has a token, with the token looked up each time (and no throttle), and open to everybody."""
     with served(size, *RIVALS) as server:
-        found = {door: Answers() for door in (WITH_TOKEN, LOOKED_UP, OPEN)}
-        for turn in range(TURNS + 1):
-            for door, answers in list(found.items()) if turn % 2 == 0 else reversed(list(found.items())):
-                path = f"/{door}/journal/{server.node}?since_id={server.mark}"
-                told = ask(server.server.port, [get(path, token=server.token)], seconds=TURN)
-                if turn:  # the first is to get warm
-                    answers.add(told)
-        figures: dict[str, dict[str, float]] = {door: {"answers/s": each.rate} for door, each in found.items()}
+        query = f"journal/{server.node}?since_id={server.mark}"
+        asked = server.in_turns({door: server.get(f"/{door}/{query}") for door in (WITH_TOKEN, LOOKED_UP, OPEN)})
+        figures = {door: {"answers/s": asked[f"{door}/s"]} for door in (WITH_TOKEN, LOOKED_UP, OPEN)}
         figures[WITH_TOKEN]["revoked: s until refused"] = revoked_after(server)
         return figures
 
