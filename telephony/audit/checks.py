@@ -69,7 +69,7 @@ TOTALS = Check(
     sql=f"""
 SELECT format('workspace %%s, %%s, %%s', coalesce(t.workspace_id, d.workspace_id),
               coalesce('node ' || coalesce(t.node_id, d.node_id), 'all nodes'),
-              coalesce(coalesce(t.day, d.day)::text, 'all days')),
+              coalesce(t.day::text, d.day::text, 'all days')),
        coalesce(t.status, d.status),
        format('%%s calls, %%s s', coalesce(t.calls, 0), coalesce(t.duration_sec, 0)),
        format('%%s calls, %%s s', coalesce(d.calls, 0), coalesce(d.seconds, 0))
